@@ -1,0 +1,76 @@
+package raft
+
+import "strconv"
+
+// MessageType says what a Message asks or answers. The numbers are on the
+// wire.
+type MessageType uint8
+
+// The messages: the paper's, pre-vote (thesis §9.6) and ReadIndex (§6.4).
+const (
+	// PreVote asks: would you vote for me in Term (my term + 1), if my log
+	// ends at Index with LogTerm? Nobody's term changes.
+	PreVote MessageType = iota + 1
+	// PreVoteResponse: Reject, or not. Term is the asked-for term when
+	// granted, the responder's own when rejected.
+	PreVoteResponse
+	// RequestVote: Index and LogTerm are the candidate's last entry.
+	RequestVote
+	// RequestVoteResponse: Reject, or not.
+	RequestVoteResponse
+	// AppendEntries: Index and LogTerm are prevLogIndex and prevLogTerm,
+	// Entries follow them, Commit is the leader's commit index.
+	AppendEntries
+	// AppendEntriesResponse: Index is the last index known to match; or, with
+	// Reject, Index is the prevLogIndex that did not fit, and HintIndex and
+	// HintTerm say where the follower's log may fit (see replication.go).
+	AppendEntriesResponse
+	// Heartbeat: Commit is min(match, commit index), Round the leader's
+	// newest read round.
+	Heartbeat
+	// HeartbeatResponse returns Round.
+	HeartbeatResponse
+	// ReadIndex: a follower asks the leader for a read index; Request is the
+	// follower's own number for the question.
+	ReadIndex
+	// ReadIndexResponse: Index is the read index for Request; with Reject the
+	// asked node cannot answer (not the leader, or not sure any more).
+	ReadIndexResponse
+)
+
+func (t MessageType) String() string {
+	if int(t) < len(messageTypeNames) && messageTypeNames[t] != "" {
+		return messageTypeNames[t]
+	}
+	return "message type " + strconv.Itoa(int(t))
+}
+
+var messageTypeNames = [...]string{
+	PreVote:               "PreVote",
+	PreVoteResponse:       "PreVoteResponse",
+	RequestVote:           "RequestVote",
+	RequestVoteResponse:   "RequestVoteResponse",
+	AppendEntries:         "AppendEntries",
+	AppendEntriesResponse: "AppendEntriesResponse",
+	Heartbeat:             "Heartbeat",
+	HeartbeatResponse:     "HeartbeatResponse",
+	ReadIndex:             "ReadIndex",
+	ReadIndexResponse:     "ReadIndexResponse",
+}
+
+// Message is what members say to each other. Which fields a type uses is
+// written at the type; the others are zero.
+type Message struct {
+	Type      MessageType
+	From, To  NodeID
+	Term      Term
+	Index     Index
+	LogTerm   Term
+	Commit    Index
+	Reject    bool
+	HintIndex Index
+	HintTerm  Term
+	Round     uint64
+	Request   uint64
+	Entries   []Entry
+}

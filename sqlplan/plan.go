@@ -1,0 +1,91 @@
+package sqlplan
+
+import (
+	"quorate/internal/value"
+	"quorate/sqlplan/pgtype"
+)
+
+// Kind says which way a statement goes.
+type Kind uint8
+
+// The kinds of statement.
+const (
+	Empty       Kind = iota // nothing but blanks and comments
+	Read                    // goes to a reader
+	Write                   // goes through the log
+	Set                     // SET, RESET: changes the session (Plan.Setting)
+	Show                    // SHOW (Plan.Setting)
+	Transaction             // BEGIN, COMMIT, ROLLBACK, SAVEPOINT … (Plan.Tag says which)
+	Deallocate              // DEALLOCATE name or ALL (Plan.Setting.Name, "" for ALL)
+	Discard                 // DISCARD ALL
+)
+
+// Plan is one statement, understood: immutable once made and shared by all
+// sessions that send the same text under the same schema.
+type Plan struct {
+	Kind Kind
+	// Source is the statement's own text, without blanks around it and
+	// without its semicolon.
+	Source string
+	// SQL is what SQLite runs. "" for statements that never reach it.
+	SQL string
+	// Tag is the command tag without numbers: "SELECT", "INSERT", "CREATE
+	// TABLE". The front door adds the counts ("INSERT 0 5").
+	Tag string
+	// Params are the types of $1 … $n. OID 0: not known.
+	Params []pgtype.Type
+	// Session are values of the session that the statement reads
+	// (current_user, the time zone); they are bound after the parameters.
+	Session []SessionValue
+	// Columns describe the result; nil when the statement returns no rows.
+	Columns []ResultColumn
+	// Schema is true for DDL: the schema's version changes.
+	Schema bool
+	// Types are the changes to the type table that go with the DDL.
+	Types []TypeChange
+	// SchemaVersion is the version of the Schema that this was planned with.
+	SchemaVersion uint64
+	// Setting is what SET, RESET, SHOW and DEALLOCATE name.
+	Setting Setting
+	// Relations are the relations (tables and views) the statement names and
+	// that DDL of the same group may change.
+	Warnings []string // to be sent as notices
+}
+
+// SessionValue names a value that the session supplies.
+type SessionValue uint8
+
+// The session's values.
+const (
+	CurrentUser SessionValue = iota + 1
+	TimeZone
+	ApplicationName
+	BackendPID // refused in writes
+	InRecovery // true on followers; refused in writes
+)
+
+// Setting is the operand of SET, RESET and SHOW. The front door knows which
+// names there are.
+type Setting struct {
+	Name    string // lower case; "all" for SHOW ALL and RESET ALL
+	Value   string // SET: the value; lists joined by ", "
+	Default bool   // SET … TO DEFAULT, RESET
+	Local   bool   // SET LOCAL
+}
+
+// ResultColumn describes one column of a result, as RowDescription does.
+type ResultColumn struct {
+	Name string
+	Type pgtype.Type
+	// Relation and Attribute name the table column that the result column is,
+	// 0 when it is an expression.
+	Relation  uint32
+	Attribute int16
+}
+
+// Bound is a statement ready to run: a plan, its parameters in their stored
+// form, and after them the session's values in the order of Plan.Session.
+type Bound struct {
+	Plan *Plan
+	Args []value.Value
+}
