@@ -60,10 +60,10 @@ type Status struct {
 	Commit    Index
 	Applied   Index
 	Last      Index
-	Stable    Index // last index that is durable here
-	Elections uint64 // elections won by this member since it started
-	Campaigns uint64 // elections begun (term raised)
-	PreVotes  uint64 // pre-vote rounds begun
+	Stable    Index        // last index that is durable here
+	Elections uint64       // elections won by this member since it started
+	Campaigns uint64       // elections begun (term raised)
+	PreVotes  uint64       // pre-vote rounds begun
 	Peers     []PeerStatus // on the leader; sorted by ID
 }
 
