@@ -1,0 +1,42 @@
+// Package pgtype holds PostgreSQL's types as Quorate has them: their object
+// ids, names and modifiers, the one form in which a value of each is stored in
+// SQLite, and the ways between that form and the wire.
+//
+// In come bytes of the wire or of a literal (ParseText, ParseBinary), or a
+// value of another type (Cast); out comes a value.Value in canonical form. In
+// comes a stored value, out go the wire's bytes (AppendText, AppendBinary).
+// Errors are *errcode.Error with PostgreSQL's codes and words. The package
+// imports internal/value and internal/errcode and nothing else of ours.
+//
+// # Canonical forms
+//
+//	type                      class            stored form
+//	smallint integer bigint   INTEGER
+//	oid                       INTEGER          0 … 4294967295
+//	boolean                   INTEGER          0 or 1
+//	real double precision     REAL             no NaN: SQLite has none (22003)
+//	numeric                   INTEGER or REAL  INTEGER when it is whole and fits,
+//	                                           else the double whose shortest
+//	                                           decimal form is the number; a number
+//	                                           without one is refused (22003)
+//	text varchar name "char"  TEXT
+//	character(n)              TEXT             without trailing blanks; they come
+//	                                           back on output
+//	bytea                     BLOB
+//	timestamp                 TEXT             2026-03-01 14:05:09.250000
+//	timestamptz               TEXT             the same, in UTC
+//	date                      TEXT             2026-03-01
+//	time                      TEXT             14:05:09.250000
+//	interval                  TEXT             1 year 2 mons 3 days 04:05:06.7
+//	uuid                      TEXT             lower case, with hyphens
+//	json                      TEXT             as given
+//	jsonb                     TEXT             as PostgreSQL prints it
+//
+// Time forms have one length each, so that TEXT comparison is time order and
+// max() is right. Years are 0001 to 9999; infinity and BC are refused (22008).
+// Intervals compare as text: equality means the same months, days and
+// microseconds; '1 day' and '24 hours' differ, and order means nothing.
+//
+// Time zones come from the data inside the binary (LoadLocation), never from
+// the machine's, so that every node knows the same rules.
+package pgtype
