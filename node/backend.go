@@ -1,0 +1,183 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"quorate/internal/errcode"
+	"quorate/internal/value"
+	"quorate/pgwire"
+	"quorate/raft"
+	"quorate/sqlfsm"
+	"quorate/sqlplan"
+)
+
+// Node is the server behind the sessions.
+var _ pgwire.Backend = (*Node)(nil)
+
+const (
+	// maxCommandBytes bounds one command: it has to fit in a message between
+	// members.
+	maxCommandBytes = 32 << 20
+	// maxPendingBytes bounds the commands of this node's sessions that have
+	// no outcome yet.
+	maxPendingBytes = 128 << 20
+)
+
+// Schema returns the schema as this node has applied it.
+func (n *Node) Schema() *sqlplan.Schema { return n.fsm.Schema() }
+
+// InRecovery reports whether this node is not the leader.
+func (n *Node) InRecovery() bool { return n.view.Load().raft.Role != raft.Leader }
+
+// CatchUp waits until this node has applied what was committed before the
+// call.
+func (n *Node) CatchUp(ctx context.Context) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, n.cfg.QuorumTimeout, errQuorumTimeout)
+	defer cancel()
+	index, err := n.reads.index(ctx)
+	if err == nil {
+		err = n.progress.wait(ctx, index)
+	}
+	if err != nil {
+		return n.waitError(ctx, err)
+	}
+	n.metrics.readIndex.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+var errQuorumTimeout = errors.New("node: no quorum in time")
+
+// waitError says in a client's words why a wait ended: no quorum, the node
+// stops, or the caller's own context (which is the caller's to explain).
+func (n *Node) waitError(ctx context.Context, err error) error {
+	switch {
+	case n.stopping():
+		return errStopping()
+	case errors.Is(context.Cause(ctx), errQuorumTimeout):
+		return errcode.Newf(errcode.CannotConnectNow, "the cluster has no quorum: no leader could confirm the read within %v", n.cfg.QuorumTimeout).
+			WithHint("A majority of the members must be up and connected; see quorate status. SET quorate.read_consistency = 'stale' reads what this node has.")
+	}
+	return err
+}
+
+func errStopping() error {
+	return errcode.Newf(errcode.AdminShutdown, "terminating connection: this node is shutting down").
+		WithHint("Connect to another member.")
+}
+
+// Snapshot opens a view of the database.
+func (n *Node) Snapshot(ctx context.Context, consistency pgwire.Consistency, schemaVersion uint64, many bool) (pgwire.Snapshot, error) {
+	if consistency == pgwire.Linearizable {
+		if err := n.CatchUp(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s, err := n.fsm.Snapshot(ctx, schemaVersion, many)
+	if errors.Is(err, sqlfsm.ErrSchemaChanged) {
+		return nil, pgwire.ErrSchemaChanged
+	}
+	if err != nil {
+		return nil, err
+	}
+	return snapshot{s}, nil
+}
+
+// snapshot gives the state machine's snapshots the shape that sessions know.
+type snapshot struct{ *sqlfsm.Snapshot }
+
+func (s snapshot) Query(b sqlplan.Bound) (pgwire.Rows, error) {
+	rows, err := s.Snapshot.Query(b)
+	if errors.Is(err, sqlfsm.ErrSchemaChanged) {
+		return nil, pgwire.ErrSchemaChanged
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// Execute carries statements out through the log as one command.
+func (n *Node) Execute(ctx context.Context, statements []sqlplan.Bound) ([]value.Result, error) {
+	p := n.commands.reserve()
+	data := n.encode(p.seq, statements)
+	if len(data) > maxCommandBytes {
+		n.commands.remove(p)
+		return nil, errcode.Newf(errcode.ProgramLimitExceeded, "the transaction takes %d bytes in the log, more than the limit of %d", len(data), maxCommandBytes).
+			WithHint("Split it into smaller transactions.")
+	}
+	if !n.commands.charge(p, data, maxPendingBytes) {
+		n.commands.remove(p)
+		return nil, errcode.Newf(errcode.InsufficientResources, "this node has too many writes under way").
+			WithHint("Try again a little later, or with fewer connections.")
+	}
+	n.inbox.put(func(e *events) { e.commands = append(e.commands, p) })
+	out := n.await(ctx, p)
+	if errors.Is(out.err, sqlfsm.ErrSchemaChanged) {
+		out.err = pgwire.ErrSchemaChanged
+	}
+	return out.results, out.err
+}
+
+// encode names and stamps a command and draws its seed.
+func (n *Node) encode(seq uint64, statements []sqlplan.Bound) []byte {
+	h := sqlfsm.Header{
+		Origin:        uint64(n.id),
+		Incarnation:   n.incarnation,
+		Seq:           seq,
+		Time:          time.Now().UnixMicro(),
+		SchemaVersion: statements[0].Plan.SchemaVersion,
+	}
+	n.seedMu.Lock()
+	for i := 0; i < len(h.Seed); i += 8 {
+		binary.LittleEndian.PutUint64(h.Seed[i:], n.seeds.Uint64())
+	}
+	n.seedMu.Unlock()
+	return sqlfsm.AppendCommand(nil, &h, statements)
+}
+
+// await waits for a command's outcome. Once it is proposed a cancellation
+// comes too late, as in PostgreSQL while it waits for synchronous standbys:
+// the statement will soon be over.
+func (n *Node) await(ctx context.Context, p *pending) outcome {
+	timeout := time.NewTimer(n.cfg.QuorumTimeout)
+	defer timeout.Stop()
+	cancelled := ctx.Done()
+	for {
+		select {
+		case o := <-p.done:
+			n.metrics.proposals.WithLabelValues("committed").Inc()
+			return o
+		case <-cancelled:
+			cancelled = nil
+			if n.commands.withdraw(p) {
+				n.metrics.proposals.WithLabelValues("dropped").Inc()
+				return outcome{err: ctx.Err()}
+			}
+		case <-timeout.C:
+			return n.giveUp(p, errcode.CannotConnectNow, "the cluster has no quorum")
+		case <-n.stopped:
+			return n.giveUp(p, errcode.AdminShutdown, "terminating connection: this node is shutting down")
+		}
+	}
+}
+
+// giveUp ends the wait for a command: with code when it is certain that it
+// was not carried out, with 40003 when it is not.
+func (n *Node) giveUp(p *pending, code errcode.Code, why string) outcome {
+	mayBeApplied, settled := n.commands.abandon(p)
+	switch {
+	case settled:
+		return <-p.done
+	case mayBeApplied:
+		n.metrics.proposals.WithLabelValues("timeout").Inc()
+		return outcome{err: errcode.Newf(errcode.StatementCompletionUnknown, "%s: whether the statement was carried out is not known", why).
+			WithHint("Look at the data before you repeat the statement.")}
+	}
+	n.metrics.proposals.WithLabelValues("dropped").Inc()
+	return outcome{err: errcode.Newf(code, "%s: the statement was not carried out", why).
+		WithHint("A majority of the members must be up and connected; see quorate status.")}
+}

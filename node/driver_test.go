@@ -1,0 +1,315 @@
+package node
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"quorate/raft"
+	"quorate/sqlfsm"
+	"quorate/sqlplan"
+	"quorate/transport"
+)
+
+// These tests run three or five drivers over the real core in one goroutine,
+// on a network that loses, repeats and reorders, with partitions and crashes,
+// and show what proposals.go promises: a command is in the log at most once;
+// one whose session was told of success is there; and the sessions of nodes
+// that live get an answer as soon as there is a quorum again.
+
+var seedFlag = flag.Uint64("seed", 0, "run TestCommandsOnce with this seed only")
+
+// world is a cluster without goroutines.
+type world struct {
+	t     *testing.T
+	rand  *rand.Rand
+	nodes []*worldNode
+	net   []parcel
+	cut   map[[2]raft.NodeID]bool // from, to: nothing passes
+	loss  int                     // per cent
+	now   int64
+	seq   uint64 // names incarnations
+}
+
+// parcel is something on its way.
+type parcel struct {
+	from, to raft.NodeID
+	deliver  func(*events)
+}
+
+// worldNode is one member: its driver and what lives through a crash.
+type worldNode struct {
+	world  *world
+	id     raft.NodeID
+	config raft.Configuration
+
+	// Durable.
+	hard    raft.HardState
+	entries []raft.Entry
+
+	// Gone after a crash.
+	driver      *driver
+	commands    *commands
+	reads       *readQueue
+	incarnation uint64
+	unsynced    []logWrite
+	committed   []raft.Entry
+	inbox       events
+	appliedTo   raft.Index
+	appliedLog  []string // commands in the order of their application
+	open        map[uint64]*pending
+	confirmed   []string // commands whose sessions were told of success
+}
+
+func newWorld(t *testing.T, seed uint64, members int) *world {
+	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 7)), cut: map[[2]raft.NodeID]bool{}}
+	var c raft.Configuration
+	for i := range members {
+		c.Members = append(c.Members, raft.Member{ID: raft.NodeID(i + 1), Name: fmt.Sprint("n", i+1)})
+	}
+	for _, m := range c.Members {
+		n := &worldNode{world: w, id: m.ID, config: c}
+		w.nodes = append(w.nodes, n)
+		n.start()
+	}
+	return w
+}
+
+// start begins a life of the node, with what the last one left on disk.
+func (n *worldNode) start() {
+	n.world.seq++
+	n.incarnation = n.world.seq
+	n.unsynced, n.committed, n.inbox = nil, nil, events{}
+	n.appliedTo, n.appliedLog, n.open = 0, nil, map[uint64]*pending{}
+	state := raft.State{HardState: n.hard, Configuration: n.config, Entries: append([]raft.Entry(nil), n.entries...), Last: raft.Index(len(n.entries))}
+	for _, e := range n.entries {
+		if len(state.Runs) == 0 || state.Runs[len(state.Runs)-1].Term != e.Term {
+			state.Runs = append(state.Runs, raft.TermRun{First: e.Index, Term: e.Term})
+		}
+	}
+	core, err := raft.New(raft.Config{ID: n.id, ElectionTicks: 10, HeartbeatTicks: 3, Rand: n.world.rand.IntN}, state)
+	if err != nil {
+		n.world.t.Fatal(err)
+	}
+	n.commands = newCommands()
+	n.reads = &readQueue{wake: func() {}}
+	n.driver = newDriver(n.id, core, n, n.commands, n.reads, 6, 40)
+}
+
+// The effects.
+
+func (n *worldNode) write(w logWrite)           { n.unsynced = append(n.unsynced, w) }
+func (n *worldNode) apply(entries []raft.Entry) { n.committed = append(n.committed, entries...) }
+func (n *worldNode) fetch(raft.Fetch)           { n.world.t.Fatal("the log is short enough to be in memory") }
+
+func (n *worldNode) send(messages []raft.Message) {
+	for _, m := range messages {
+		n.world.post(n.id, m.To, func(e *events) { e.messages = append(e.messages, m) })
+	}
+}
+
+func (n *worldNode) sendProposals(to raft.NodeID, list []transport.Proposal) {
+	list = append([]transport.Proposal(nil), list...)
+	n.world.post(n.id, to, func(e *events) { e.proposals = append(e.proposals, list...) })
+}
+
+func (n *worldNode) sendReplies(to raft.NodeID, list []transport.ProposalReply) {
+	list = append([]transport.ProposalReply(nil), list...)
+	n.world.post(n.id, to, func(e *events) { e.replies = append(e.replies, list...) })
+}
+
+func (w *world) post(from, to raft.NodeID, deliver func(*events)) {
+	if w.cut[[2]raft.NodeID{from, to}] || w.rand.IntN(100) < w.loss {
+		return
+	}
+	w.net = append(w.net, parcel{from, to, deliver})
+	if w.loss > 0 && w.rand.IntN(20) == 0 { // a repeated message
+		w.net = append(w.net, parcel{from, to, deliver})
+	}
+}
+
+// step lets one thing happen.
+func (w *world) step() {
+	w.now += 1000
+	switch n := w.nodes[w.rand.IntN(len(w.nodes))]; w.rand.IntN(10) {
+	case 0:
+		n.turn(1)
+	case 1, 2:
+		n.sync()
+	case 3, 4:
+		n.applySome()
+	case 5:
+		n.turn(0)
+	default:
+		w.deliverOne()
+	}
+}
+
+func (w *world) deliverOne() {
+	if len(w.net) == 0 {
+		return
+	}
+	i := 0
+	if w.loss > 0 { // out of order
+		i = w.rand.IntN(len(w.net))
+	}
+	p := w.net[i]
+	w.net = append(w.net[:i], w.net[i+1:]...)
+	if !w.cut[[2]raft.NodeID{p.from, p.to}] {
+		p.deliver(&w.node(p.to).inbox)
+	}
+}
+
+func (w *world) node(id raft.NodeID) *worldNode { return w.nodes[id-1] }
+
+func (n *worldNode) turn(ticks int) {
+	e := n.inbox
+	n.inbox = events{}
+	e.ticks, e.now = ticks, n.world.now
+	if err := n.driver.turn(&e); err != nil {
+		n.world.t.Fatal(err)
+	}
+}
+
+// sync makes the oldest writes durable.
+func (n *worldNode) sync() {
+	for len(n.unsynced) > 0 {
+		w := n.unsynced[0]
+		n.unsynced = n.unsynced[1:]
+		if w.hardState != nil {
+			n.hard = *w.hardState
+		}
+		if len(w.entries) > 0 {
+			n.entries = append(n.entries[:w.entries[0].Index-1:w.entries[0].Index-1], w.entries...)
+		}
+		n.inbox.persisted = w.seq
+	}
+}
+
+func (n *worldNode) applySome() {
+	for _, e := range n.committed {
+		if e.Index != n.appliedTo+1 {
+			n.world.t.Fatalf("node %v applies %d after %d", n.id, e.Index, n.appliedTo)
+		}
+		n.appliedTo = e.Index
+		n.inbox.applied = applied{e.Index, e.Term}
+		if e.Type != raft.EntryNormal {
+			continue
+		}
+		h, err := sqlfsm.DecodeHeader(e.Data)
+		if err != nil {
+			n.world.t.Fatal(err)
+		}
+		name := fmt.Sprintf("%d/%d/%d", h.Origin, h.Incarnation, h.Seq)
+		n.appliedLog = append(n.appliedLog, name)
+		if raft.NodeID(h.Origin) == n.id && h.Incarnation == n.incarnation {
+			if p := n.commands.get(h.Seq); p != nil {
+				n.commands.settle(p, outcome{})
+				<-p.done
+				delete(n.open, p.seq)
+				n.confirmed = append(n.confirmed, name)
+			}
+		}
+	}
+	n.committed = nil
+}
+
+// execute is what a session does.
+func (n *worldNode) execute() {
+	p := n.commands.reserve()
+	h := sqlfsm.Header{Origin: uint64(n.id), Incarnation: n.incarnation, Seq: p.seq, Time: n.world.now}
+	n.commands.charge(p, sqlfsm.AppendCommand(nil, &h, []sqlplan.Bound{{Plan: &sqlplan.Plan{SQL: "x"}}}), 1<<30)
+	n.open[p.seq] = p
+	n.inbox.commands = append(n.inbox.commands, p)
+}
+
+// crash forgets what was not durable, and the node's sessions with it.
+func (n *worldNode) crash() {
+	n.start()
+}
+
+func TestCommandsOnce(t *testing.T) {
+	seeds := []uint64{*seedFlag}
+	if *seedFlag == 0 {
+		seeds = nil
+		for i := range 60 {
+			seeds = append(seeds, uint64(i+1))
+		}
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { commandsOnce(t, seed) })
+	}
+}
+
+func commandsOnce(t *testing.T, seed uint64) {
+	members := []int{1, 3, 5}[seed%3]
+	w := newWorld(t, seed, members)
+	w.loss = w.rand.IntN(25)
+	for range 6000 {
+		w.step()
+		switch n := w.nodes[w.rand.IntN(members)]; w.rand.IntN(150) {
+		case 0, 1, 2, 3, 4:
+			n.execute()
+		case 5:
+			if w.rand.IntN(6) == 0 {
+				n.crash()
+			}
+		case 6: // a partition: one node, one way or both
+			for _, other := range w.nodes {
+				w.cut[[2]raft.NodeID{n.id, other.id}] = other != n
+				w.cut[[2]raft.NodeID{other.id, n.id}] = other != n && w.rand.IntN(2) == 0
+			}
+		case 7, 8:
+			clear(w.cut)
+		}
+	}
+	clear(w.cut)
+	w.loss = 0
+	for i := 0; !w.settled(); i++ {
+		if i == 60_000 {
+			t.Fatalf("seed %d: commands are still without an outcome after the network has healed", seed)
+		}
+		w.step()
+	}
+	w.check(seed)
+}
+
+// settled reports whether every live session has its outcome and all nodes
+// have applied the same.
+func (w *world) settled() bool {
+	for _, n := range w.nodes {
+		if len(n.open) > 0 || n.appliedTo != w.nodes[0].appliedTo || n.appliedTo == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) check(seed uint64) {
+	w.t.Helper()
+	times := map[string]int{}
+	for _, name := range w.nodes[0].appliedLog {
+		times[name]++
+	}
+	for name, n := range times {
+		if n > 1 {
+			w.t.Errorf("seed %d: command %s was applied %d times", seed, name, n)
+		}
+	}
+	confirmed := 0
+	for _, n := range w.nodes {
+		if fmt.Sprint(n.appliedLog) != fmt.Sprint(w.nodes[0].appliedLog) {
+			w.t.Errorf("seed %d: node %v has applied other commands than node 1", seed, n.id)
+		}
+		for _, name := range n.confirmed {
+			confirmed++
+			if times[name] == 0 {
+				w.t.Errorf("seed %d: command %s was confirmed and is lost", seed, name)
+			}
+		}
+	}
+	if confirmed == 0 {
+		w.t.Errorf("seed %d: nothing was ever confirmed", seed)
+	}
+}

@@ -1,0 +1,89 @@
+package node
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"quorate/internal/exitcode"
+	"quorate/raft"
+)
+
+// Who a node is, and which cluster it belongs to.
+//
+// A member's id comes from its name, so that every member gives every other
+// the same id without asking. The cluster's id comes from the token and the
+// members that it began with. The storage id is drawn when a log is made: it
+// tells a member that still has its log from one that has lost it.
+
+// memberID is the first eight bytes of a hash of the name.
+func memberID(name string) raft.NodeID {
+	sum := sha256.Sum256([]byte("quorate member\x00" + name))
+	return raft.NodeID(binary.BigEndian.Uint64(sum[:]))
+}
+
+// clusterID is the first half of a hash of the token and the members.
+func clusterID(token string, c raft.Configuration) (id [16]byte) {
+	members := slices.Clone(c.Members)
+	slices.SortFunc(members, func(a, b raft.Member) int { return cmp.Compare(a.Name, b.Name) })
+	h := sha256.New()
+	fmt.Fprintf(h, "quorate cluster\x00%q", token)
+	for _, m := range members {
+		fmt.Fprintf(h, "\x00%q=%q", m.Name, m.Address)
+	}
+	copy(id[:], h.Sum(nil))
+	return id
+}
+
+// tokenDigest is what is sent instead of the token.
+func tokenDigest(token string) [32]byte {
+	return sha256.Sum256([]byte("quorate token\x00" + token))
+}
+
+// newStorageID draws a storage id.
+func newStorageID() (id [16]byte, err error) {
+	if _, err = rand.Read(id[:]); err != nil {
+		return id, fmt.Errorf("node: draw a storage id: %w", err)
+	}
+	return id, nil
+}
+
+// configuration makes the raft configuration of the members given by name and
+// address; without any, of this node alone.
+func configuration(cfg *Config) (raft.Configuration, error) {
+	members := slices.Clone(cfg.InitialCluster)
+	if len(members) == 0 {
+		members = []raft.Member{{Name: cfg.Name, Address: cfg.PeerAdvertise}}
+	}
+	self := false
+	byID := map[raft.NodeID]string{}
+	for i := range members {
+		m := &members[i]
+		m.ID = memberID(m.Name)
+		if other, taken := byID[m.ID]; taken {
+			return raft.Configuration{}, &exitcode.Error{
+				Code: exitcode.Usage,
+				Err:  fmt.Errorf("the initial cluster names member %q twice (or its id collides with %q)", m.Name, other),
+				Hint: "Give every member a name of its own.",
+			}
+		}
+		byID[m.ID] = m.Name
+		self = self || m.Name == cfg.Name
+	}
+	if !self {
+		return raft.Configuration{}, &exitcode.Error{
+			Code: exitcode.Usage,
+			Err:  fmt.Errorf("this node's name, %q, is not in the initial cluster", cfg.Name),
+			Hint: "Set --name to one of the names in --initial-cluster.",
+		}
+	}
+	slices.SortFunc(members, func(a, b raft.Member) int { return cmp.Compare(a.ID, b.ID) })
+	return raft.Configuration{Members: members}, nil
+}
+
+// errLostLog says that the database is ahead of the log.
+var errLostLog = errors.New("the database is ahead of the log: the log has been removed or replaced")

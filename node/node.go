@@ -1,0 +1,269 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"quorate/admin"
+	"quorate/internal/exitcode"
+	"quorate/internal/vfs"
+	"quorate/pgwire"
+	"quorate/raft"
+	"quorate/raft/wal"
+	"quorate/sqlfsm"
+	"quorate/transport"
+)
+
+// Node is one running server.
+type Node struct {
+	cfg         Config
+	id          raft.NodeID
+	cluster     [16]byte
+	members     []raft.Member
+	incarnation uint64 // drawn at every start: names this life's commands
+	engine      string
+	started     time.Time
+	tick        time.Duration
+
+	lock      io.Closer
+	log       *wal.Log
+	fsm       *sqlfsm.FSM
+	transport *transport.Transport
+	pg        *pgwire.Server
+	listeners listeners
+
+	driver    *driver
+	inbox     *inbox
+	writes    *queue[logWrite]
+	committed *queue[raft.Entry]
+	fetches   *queue[raft.Fetch]
+	commands  *commands
+	reads     *readQueue
+	progress  *progress
+	refusals  refusals
+	fatal     chan error // from the transport's goroutines
+
+	view     atomic.Pointer[view]
+	metrics  *metrics
+	stopped  chan struct{} // closed when the node stops
+	stopOnce sync.Once
+
+	seedMu sync.Mutex
+	seeds  *mathrand.ChaCha8 // guarded by seedMu
+}
+
+// view is what the driver last showed of the core.
+type view struct {
+	raft   raft.Status
+	stalls int
+}
+
+// listeners are the node's three doors.
+type listeners struct{ sql, peer, admin net.Listener }
+
+func (l *listeners) close() {
+	for _, x := range []net.Listener{l.sql, l.peer, l.admin} {
+		if x != nil {
+			x.Close() // nothing was accepted that could be lost
+		}
+	}
+}
+
+// Open takes possession of the data directory, recovers log and database and
+// binds the listeners. Run serves. Errors are *exitcode.Error.
+func Open(cfg Config) (_ *Node, err error) {
+	n := &Node{
+		cfg:       cfg,
+		id:        memberID(cfg.Name),
+		engine:    sqlfsm.Engine(),
+		started:   time.Now(),
+		inbox:     newInbox(),
+		writes:    newQueue[logWrite](),
+		committed: newQueue[raft.Entry](),
+		fetches:   newQueue[raft.Fetch](),
+		commands:  newCommands(),
+		progress:  &progress{},
+		fatal:     make(chan error, 1),
+		metrics:   newMetrics(),
+		stopped:   make(chan struct{}),
+	}
+	n.reads = &readQueue{wake: n.inbox.signal}
+	defer func() {
+		if err != nil {
+			n.release()
+		}
+	}()
+	var seed [32]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("node: draw a seed: %w", err)
+	}
+	n.seeds = mathrand.NewChaCha8(seed)
+	n.incarnation = binary.LittleEndian.Uint64(seed[:]) | 1
+
+	state, storage, err := n.openStorage()
+	if err != nil {
+		return nil, err
+	}
+	if err := n.listen(); err != nil {
+		return nil, err
+	}
+	if err := n.openCore(state); err != nil {
+		return nil, err
+	}
+	if err := n.openTransport(storage); err != nil {
+		return nil, err
+	}
+	n.pg = &pgwire.Server{Backend: n, Logger: cfg.Logger.With().Str("component", "pgwire").Logger(), Version: cfg.Version}
+	n.showCore()
+	if err := n.registerMetrics(cfg.Metrics); err != nil {
+		return nil, fmt.Errorf("node: register metrics: %w", err)
+	}
+	return n, nil
+}
+
+// openCore makes the raft core and its driver.
+func (n *Node) openCore(state raft.State) error {
+	n.tick = tickFor(n.cfg.Heartbeat)
+	ticks := func(d time.Duration) int { return int((d + n.tick - 1) / n.tick) }
+	core, err := raft.New(raft.Config{
+		ID:               n.id,
+		ElectionTicks:    ticks(n.cfg.ElectionMin),
+		ElectionTicksMax: ticks(n.cfg.ElectionMax),
+		HeartbeatTicks:   ticks(n.cfg.Heartbeat),
+		Rand:             mathrand.IntN,
+	}, state)
+	if err != nil {
+		return &exitcode.Error{Code: exitcode.Usage, Err: fmt.Errorf("raft: %w", err)}
+	}
+	n.driver = newDriver(n.id, core, n, n.commands, n.reads, 2*ticks(n.cfg.Heartbeat), 2*ticks(n.cfg.ElectionMax))
+	n.progress.advance(state.Applied)
+	return nil
+}
+
+// tickFor returns the core's tick: a fifth of a heartbeat, 10 ms at most.
+func tickFor(heartbeat time.Duration) time.Duration {
+	return max(min(heartbeat/5, 10*time.Millisecond), time.Millisecond)
+}
+
+// listen binds the three addresses.
+func (n *Node) listen() (err error) {
+	for _, l := range []struct {
+		to      *net.Listener
+		address string
+		flag    string
+	}{
+		{&n.listeners.sql, n.cfg.SQLListen, "--sql-listen"},
+		{&n.listeners.peer, n.cfg.PeerListen, "--peer-listen"},
+		{&n.listeners.admin, n.cfg.AdminListen, "--admin-listen"},
+	} {
+		if *l.to, err = net.Listen("tcp", l.address); err != nil {
+			return &exitcode.Error{
+				Code: exitcode.Failed,
+				Err:  fmt.Errorf("cannot listen: %w", err),
+				Hint: "Choose a free address of this machine with " + l.flag + ".",
+			}
+		}
+	}
+	return nil
+}
+
+// Run serves until ctx ends, which is a clean stop and returns nil, or until
+// this node cannot go on; then the error is an *exitcode.Error.
+func (n *Node) Run(ctx context.Context) error {
+	defer n.release()
+	// The rooms stop in order: first the sessions, so that what is under way
+	// can still be answered, then the rest.
+	inner, stop := context.WithCancel(context.Background())
+	defer stop()
+	group, inner := errgroup.WithContext(inner)
+	for _, run := range []func(context.Context) error{n.runDriver, n.runLog, n.runApplier, n.runFetcher, n.transport.Run, n.runAdmin} {
+		group.Go(func() error { return run(inner) })
+	}
+	group.Go(func() error {
+		select {
+		case <-inner.Done():
+			return nil
+		case err := <-n.fatal:
+			return err
+		}
+	})
+	outer, stopSessions := context.WithCancel(ctx)
+	defer stopSessions()
+	context.AfterFunc(inner, stopSessions)
+	served := n.pg.Serve(outer, n.listeners.sql)
+	n.stopOnce.Do(func() { close(n.stopped) })
+	stop()
+	err := group.Wait()
+	if err == nil || errors.Is(err, context.Canceled) {
+		err = served
+	}
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return exitError(err)
+}
+
+func (n *Node) stopping() bool {
+	select {
+	case <-n.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// exitError gives an error that ends the node its exit code and hint.
+func exitError(err error) error {
+	var known *exitcode.Error
+	var corrupt *wal.CorruptError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &corrupt):
+		return &exitcode.Error{Code: exitcode.DataDir, Err: err, Hint: corrupt.Hint}
+	case vfs.IsNoSpace(err):
+		return &exitcode.Error{Code: exitcode.DiskFull, Err: err, Hint: "Make room on the disk and start the node again: nothing that was acknowledged is lost."}
+	}
+	return &exitcode.Error{Code: exitcode.Failed, Err: err, Hint: "The node has stopped so that it cannot do harm; see the log above, then start it again."}
+}
+
+// runAdmin serves the operators' endpoints.
+func (n *Node) runAdmin(ctx context.Context) error {
+	server := &http.Server{Handler: admin.Handler(n, n.cfg.Gatherer), ReadHeaderTimeout: 10 * time.Second}
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(n.listeners.admin); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("node: admin endpoints: %w", err)
+	}
+	return nil
+}
+
+// release gives everything back, in the order in which it can be lost least.
+func (n *Node) release() {
+	n.stopOnce.Do(func() { close(n.stopped) })
+	n.listeners.close()
+	if n.fsm != nil {
+		if err := n.fsm.Close(); err != nil {
+			n.cfg.Logger.Error().Err(err).Msg("closing the database")
+		}
+	}
+	if n.log != nil {
+		if err := n.log.Close(); err != nil {
+			n.cfg.Logger.Error().Err(err).Msg("closing the log")
+		}
+	}
+	if n.lock != nil {
+		n.lock.Close() // the kernel lets go of it anyway
+	}
+}

@@ -1,0 +1,101 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"quorate/internal/exitcode"
+	"quorate/raft"
+	"quorate/transport"
+)
+
+// peerHandler takes what the transport brings. Its methods only put things in
+// the inbox; they run on the connections' goroutines.
+type peerHandler struct{ node *Node }
+
+func (h peerHandler) Messages(_ raft.NodeID, m []raft.Message) {
+	h.node.inbox.put(func(e *events) { e.messages = append(e.messages, m...) })
+}
+
+func (h peerHandler) Proposals(_ raft.NodeID, p []transport.Proposal) {
+	h.node.inbox.put(func(e *events) { e.proposals = append(e.proposals, p...) })
+}
+
+func (h peerHandler) Replies(_ raft.NodeID, r []transport.ProposalReply) {
+	h.node.inbox.put(func(e *events) { e.replies = append(e.replies, r...) })
+}
+
+func (h peerHandler) Connected(peer transport.Hello) {
+	h.node.refusals.forget(peer.NodeID)
+	h.node.cfg.Logger.Info().Str("component", "transport").Str("peer", peer.Name).Str("peer_version", peer.Version).Msg("connected")
+}
+
+func (h peerHandler) Disconnected(id raft.NodeID, err error) {
+	m, _ := h.node.member(id)
+	h.node.cfg.Logger.Warn().Str("component", "transport").Str("peer", m.Name).Err(err).Msg("connection lost")
+}
+
+// Refused is called when a handshake does not succeed, here or over there. A
+// stranger at the port is a line in the log. Another member that will not have
+// this one may be the end: a member that remembers another storage id knows
+// that this node has lost its log, and where a majority refuses for another
+// reason there is no cluster for this node to be part of.
+func (h peerHandler) Refused(id raft.NodeID, address string, reason error) {
+	n := h.node
+	m, _ := n.member(id)
+	event := n.cfg.Logger.Warn().Str("component", "transport").Str("peer", m.Name).Str("address", address).Err(reason)
+	var refusal *transport.Refusal
+	if !errors.As(reason, &refusal) {
+		event.Msg("connection closed")
+		return
+	}
+	event.Str("hint", refusal.Hint).Msg("handshake refused")
+	if !refusal.ByPeer {
+		return
+	}
+	code := exitcode.Failed
+	if refusal.Code == transport.RefusedStorage || refusal.Code == transport.RefusedCluster {
+		code = exitcode.DataDir
+	}
+	if refusal.Code != transport.RefusedStorage && n.refusals.add(id) <= len(n.members)/2 {
+		return // the others may well take us
+	}
+	select {
+	case n.fatal <- &exitcode.Error{Code: code, Err: fmt.Errorf("member %q refuses this node: %s", m.Name, refusal.Message), Hint: refusal.Hint}:
+	default: // it stops already
+	}
+}
+
+// refusals are the members that will not have this one.
+type refusals struct {
+	mu sync.Mutex
+	by map[raft.NodeID]bool
+}
+
+// add counts a member's refusal and returns how many refuse.
+func (r *refusals) add(id raft.NodeID) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by == nil {
+		r.by = map[raft.NodeID]bool{}
+	}
+	r.by[id] = true
+	return len(r.by)
+}
+
+func (r *refusals) forget(id raft.NodeID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.by, id)
+}
+
+// member returns the member with the id.
+func (n *Node) member(id raft.NodeID) (raft.Member, bool) {
+	for _, m := range n.members {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return raft.Member{}, false
+}

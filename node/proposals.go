@@ -1,0 +1,476 @@
+package node
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"quorate/internal/value"
+	"quorate/raft"
+	"quorate/sqlfsm"
+	"quorate/transport"
+)
+
+// How a command gets into the log, once.
+//
+// The node that holds the client (the origin) sends its command to the leader
+// it knows, together with that leader's term, and the receiver takes it only
+// if it is the leader of just that term (the fence). So the command's entry,
+// if there ever is one, carries that term. Terms never fall along the log:
+// once the origin has applied an entry of a higher term without having met its
+// command, the command is not in the log and never will be, and the origin
+// proposes it again, in the higher term. Every new leader begins with a no-op
+// entry, so this moment comes as soon as there is a new leader. Nothing is
+// guessed and nothing is applied twice, and a client of a surviving node sees
+// a pause instead of an error.
+//
+// Within a term a message may be lost, so the origin sends it again until it
+// hears that it was accepted, and the leader remembers what it has accepted
+// in its term (acceptedSeqs), which it can forget with the term.
+
+// pending is a command of this node's sessions, from Execute to its outcome.
+type pending struct {
+	seq  uint64
+	data []byte // the encoded command
+	done chan outcome
+	// state moves queued → proposed → finished; back to queued when the
+	// command is known not to be in the log; queued → withdrawn when its
+	// session gives up, which it can't once it is proposed.
+	state atomic.Int32
+
+	// The driver's:
+	term     raft.Term   // in which it was proposed
+	leader   raft.NodeID // to whom it was sent; 0: this node itself
+	copies   int         // how often it was sent in that term
+	accepted bool        // the leader said so
+	sent     int         // the tick of the last copy
+}
+
+// The states of a pending command.
+const (
+	queued int32 = iota
+	proposed
+	withdrawn
+	finished
+)
+
+// outcome is what became of a command.
+type outcome struct {
+	results []value.Result
+	err     error
+}
+
+// commands are this node's pending commands by sequence number.
+type commands struct {
+	mu    sync.Mutex
+	bySeq map[uint64]*pending
+	next  uint64 // the next command's number; numbers begin with 1
+	// low is the smallest number that is pending, or next: everything below
+	// is settled.
+	low   uint64
+	bytes int // of pending commands' data
+}
+
+func newCommands() *commands {
+	return &commands{bySeq: map[uint64]*pending{}, next: 1, low: 1}
+}
+
+// reserve gives out a sequence number; remove ends it.
+func (c *commands) reserve() *pending {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := &pending{seq: c.next, done: make(chan outcome, 1)}
+	c.bySeq[p.seq] = p
+	c.next++
+	return p
+}
+
+// charge gives a command its bytes and counts them; false: they would be over
+// the limit.
+func (c *commands) charge(p *pending, data []byte, limit int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bytes+len(data) > limit {
+		return false
+	}
+	c.bytes += len(data)
+	p.data = data
+	return true
+}
+
+// pending returns how many commands have no outcome yet.
+func (c *commands) pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.bySeq)
+}
+
+// remove forgets a command that is settled or given up.
+func (c *commands) remove(p *pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bySeq[p.seq] != p {
+		return
+	}
+	delete(c.bySeq, p.seq)
+	c.bytes -= len(p.data)
+	for c.low < c.next && c.bySeq[c.low] == nil {
+		c.low++
+	}
+}
+
+func (c *commands) get(seq uint64) *pending {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bySeq[seq]
+}
+
+func (c *commands) lowWater() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.low
+}
+
+// settle reports what applying a command came to, to the session that waits
+// for it.
+func (c *commands) settle(p *pending, o outcome) {
+	if p.state.CompareAndSwap(proposed, finished) {
+		c.remove(p)
+		p.done <- o
+		return
+	}
+	if p.state.Load() == queued {
+		panic("node: a command was applied that was known not to be in the log")
+	}
+}
+
+// withdraw takes a command back if it is not proposed.
+func (c *commands) withdraw(p *pending) bool {
+	if !p.state.CompareAndSwap(queued, withdrawn) {
+		return false
+	}
+	c.remove(p)
+	return true
+}
+
+// abandon is called by a session that will not wait any longer. It says
+// whether the command may still be applied; if it is settled already, the
+// outcome is in p.done.
+func (c *commands) abandon(p *pending) (mayBeApplied, settled bool) {
+	for {
+		switch {
+		case c.withdraw(p):
+			return false, false
+		case p.state.CompareAndSwap(proposed, finished):
+			c.remove(p)
+			return true, false
+		case p.state.Load() == finished:
+			return true, true
+		}
+	}
+}
+
+// proposer is the origin's part.
+type proposer struct {
+	driver      *driver
+	commands    *commands
+	resendTicks int
+
+	waiting  []*pending // not proposed: no leader is known
+	later    []*pending // refused; they wait for the next tick
+	inflight []*pending // proposed in some term; finished ones are dropped on the way
+	// fence is the highest term of an applied entry: nothing of a lower term
+	// can be applied any more.
+	fence raft.Term
+
+	data [][]byte             // scratch
+	sent []*pending           // scratch
+	out  []transport.Proposal // scratch
+}
+
+func (p *proposer) add(commands []*pending) {
+	p.waiting = append(p.waiting, commands...)
+}
+
+// route proposes the waiting commands, if there is somebody to propose to.
+func (p *proposer) route() {
+	if len(p.waiting) == 0 {
+		return
+	}
+	switch leader := p.driver.core.Leader(); leader {
+	case 0:
+	case p.driver.self:
+		p.proposeHere()
+	default:
+		p.proposeTo(leader)
+	}
+}
+
+// takeWaiting moves the waiting commands that are still wanted to p.sent.
+func (p *proposer) takeWaiting() {
+	p.sent = p.sent[:0]
+	for _, c := range p.waiting {
+		if c.state.CompareAndSwap(queued, proposed) {
+			p.sent = append(p.sent, c)
+		}
+	}
+	p.waiting = p.waiting[:0]
+}
+
+func (p *proposer) proposeHere() {
+	p.takeWaiting()
+	if len(p.sent) == 0 {
+		return
+	}
+	p.data = p.data[:0]
+	for _, c := range p.sent {
+		p.data = append(p.data, c.data)
+	}
+	term, err := p.driver.propose(p.data)
+	if err != nil {
+		// Not the leader any more, or too much is uncommitted: nothing was
+		// appended.
+		p.later = append(p.later, p.requeued(p.sent)...)
+		return
+	}
+	for _, c := range p.sent {
+		c.term, c.leader, c.accepted, c.copies = term, 0, true, 1
+	}
+	p.inflight = append(p.inflight, p.sent...)
+}
+
+func (p *proposer) proposeTo(leader raft.NodeID) {
+	p.takeWaiting()
+	if len(p.sent) == 0 {
+		return
+	}
+	term := p.driver.core.Term()
+	for _, c := range p.sent {
+		c.term, c.leader, c.accepted, c.copies = term, leader, false, 0
+	}
+	p.inflight = append(p.inflight, p.sent...)
+	p.transmit(leader, p.sent)
+}
+
+// transmit sends copies of commands to the leader of their term.
+func (p *proposer) transmit(leader raft.NodeID, commands []*pending) {
+	low := p.commands.lowWater()
+	p.out = p.out[:0]
+	for _, c := range commands {
+		c.copies++
+		c.sent = p.driver.tick
+		p.out = append(p.out, transport.Proposal{
+			Origin: p.driver.self, Term: c.term, Seq: c.seq, LowWater: low, Data: c.data,
+		})
+	}
+	p.driver.out.sendProposals(leader, p.out)
+}
+
+// requeued takes back commands that are known not to be in the log and returns
+// those that are still wanted.
+func (p *proposer) requeued(commands []*pending) []*pending {
+	var wanted []*pending
+	for _, c := range commands {
+		c.term, c.leader, c.accepted, c.copies = 0, 0, false, 0
+		if c.state.CompareAndSwap(proposed, queued) {
+			wanted = append(wanted, c)
+		}
+	}
+	return wanted
+}
+
+// applied moves the fence: commands proposed in a lower term that were not
+// among the applied entries are proposed again.
+func (p *proposer) applied(term raft.Term) {
+	if term <= p.fence {
+		return
+	}
+	p.fence = term
+	var again []*pending
+	keep := p.inflight[:0]
+	for _, c := range p.inflight {
+		switch {
+		case c.state.Load() == finished:
+		case c.term < p.fence:
+			again = append(again, c)
+		default:
+			keep = append(keep, c)
+		}
+	}
+	clear(p.inflight[len(keep):])
+	p.inflight = keep
+	p.waiting = append(p.waiting, p.requeued(again)...)
+}
+
+// replies takes the leader's answers.
+func (p *proposer) replies(replies []transport.ProposalReply) {
+	var refused []*pending
+	for _, r := range replies {
+		c := p.commands.get(r.Seq)
+		if c == nil || c.state.Load() != proposed || c.term != r.Term {
+			continue
+		}
+		if r.Accepted {
+			c.accepted = true
+		} else if c.copies == 1 && !c.accepted {
+			// The only copy was refused, so it is not in the log. After a
+			// second copy nobody knows: the first may have been accepted and
+			// the second refused; then the fence decides.
+			refused = append(refused, c)
+		}
+	}
+	if len(refused) == 0 {
+		return
+	}
+	keep := p.inflight[:0]
+	for _, c := range p.inflight {
+		if !slices.Contains(refused, c) {
+			keep = append(keep, c)
+		}
+	}
+	clear(p.inflight[len(keep):])
+	p.inflight = keep
+	p.later = append(p.later, p.requeued(refused)...)
+}
+
+// resend runs on every tick: it sends again what was not answered for a while,
+// lets refused commands try again and forgets what is finished.
+func (p *proposer) resend() {
+	p.waiting = append(p.waiting, p.later...)
+	p.later = p.later[:0]
+	leader, term := p.driver.core.Leader(), p.driver.core.Term()
+	p.sent = p.sent[:0]
+	keep := p.inflight[:0]
+	for _, c := range p.inflight {
+		if c.state.Load() == finished {
+			continue
+		}
+		keep = append(keep, c)
+		if !c.accepted && c.leader == leader && c.term == term && p.driver.tick-c.sent >= p.resendTicks {
+			p.sent = append(p.sent, c)
+		}
+	}
+	clear(p.inflight[len(keep):])
+	p.inflight = keep
+	if len(p.sent) > 0 {
+		p.transmit(leader, p.sent)
+	}
+}
+
+// acceptor is the leader's part: what it has accepted from other members in
+// its term.
+type acceptor struct {
+	driver  *driver
+	term    raft.Term
+	origins map[raft.NodeID]*acceptedSeqs
+
+	batch [][]byte
+	seqs  []transport.ProposalReply
+}
+
+// acceptedSeqs are the numbers accepted from one origin in the current term.
+type acceptedSeqs struct {
+	incarnation uint64
+	low         uint64 // everything below is settled at the origin
+	seqs        map[uint64]struct{}
+}
+
+// Reasons for which a proposal is refused.
+const (
+	refusedNotLeader uint8 = iota + 1
+	refusedOverloaded
+	refusedMalformed
+)
+
+// proposals takes what other members propose, in runs of one origin.
+func (a *acceptor) proposals(list []transport.Proposal) {
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].Origin == list[0].Origin && list[n].Term == list[0].Term {
+			n++
+		}
+		a.fromOrigin(list[:n])
+		list = list[n:]
+	}
+}
+
+func (a *acceptor) fromOrigin(list []transport.Proposal) {
+	origin, term := list[0].Origin, list[0].Term
+	a.seqs = a.seqs[:0]
+	if a.driver.core.Role() != raft.Leader || a.driver.core.Term() != term {
+		a.refuse(list, refusedNotLeader)
+		a.driver.out.sendReplies(origin, a.seqs)
+		return
+	}
+	if a.term != term {
+		a.term = term
+		clear(a.origins)
+	}
+	a.batch = a.batch[:0]
+	fresh := make([]transport.Proposal, 0, len(list))
+	var set *acceptedSeqs
+	for _, p := range list {
+		h, err := sqlfsm.DecodeHeader(p.Data)
+		if err != nil || h.Seq != p.Seq {
+			a.refuse([]transport.Proposal{p}, refusedMalformed)
+			continue
+		}
+		set = a.set(origin, h.Incarnation)
+		set.forget(p.LowWater)
+		if _, seen := set.seqs[p.Seq]; seen || p.Seq < set.low {
+			a.accept(p)
+			continue
+		}
+		fresh = append(fresh, p)
+		a.batch = append(a.batch, restamp(p.Data, &h, a.driver.now))
+	}
+	if len(fresh) > 0 {
+		if _, err := a.driver.propose(a.batch); err != nil {
+			a.refuse(fresh, refusedOverloaded)
+		} else {
+			for _, p := range fresh {
+				set.seqs[p.Seq] = struct{}{}
+				a.accept(p)
+			}
+		}
+	}
+	a.driver.out.sendReplies(origin, a.seqs)
+}
+
+func (a *acceptor) set(origin raft.NodeID, incarnation uint64) *acceptedSeqs {
+	s := a.origins[origin]
+	if s == nil || s.incarnation != incarnation {
+		s = &acceptedSeqs{incarnation: incarnation, seqs: map[uint64]struct{}{}}
+		a.origins[origin] = s
+	}
+	return s
+}
+
+// forget drops numbers that the origin will not send again.
+func (s *acceptedSeqs) forget(low uint64) {
+	if low <= s.low {
+		return
+	}
+	if low-s.low <= uint64(len(s.seqs)) {
+		for ; s.low < low; s.low++ {
+			delete(s.seqs, s.low)
+		}
+		return
+	}
+	for seq := range s.seqs {
+		if seq < low {
+			delete(s.seqs, seq)
+		}
+	}
+	s.low = low
+}
+
+func (a *acceptor) accept(p transport.Proposal) {
+	a.seqs = append(a.seqs, transport.ProposalReply{Seq: p.Seq, Term: p.Term, Accepted: true})
+}
+
+func (a *acceptor) refuse(list []transport.Proposal, reason uint8) {
+	for _, p := range list {
+		a.seqs = append(a.seqs, transport.ProposalReply{Seq: p.Seq, Term: p.Term, Reason: reason})
+	}
+}

@@ -1,0 +1,247 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"quorate/raft"
+	"quorate/raft/wal"
+	"quorate/sqlfsm"
+	"quorate/transport"
+)
+
+// inbox collects events for the driver's next turn.
+type inbox struct {
+	wake chan struct{} // has room for one: something is there
+
+	mu sync.Mutex
+	events
+}
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+
+// put changes the collected events and wakes the driver.
+func (b *inbox) put(f func(*events)) {
+	b.mu.Lock()
+	f(&b.events)
+	b.mu.Unlock()
+	b.signal()
+}
+
+func (b *inbox) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take moves the collected events to e, whose slices are reused.
+func (b *inbox) take(e *events) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	*e, b.events = b.events, events{
+		messages:  e.messages[:0],
+		commands:  e.commands[:0],
+		proposals: e.proposals[:0],
+		replies:   e.replies[:0],
+		fetched:   e.fetched[:0],
+	}
+}
+
+// runDriver is the loop that owns the core.
+func (n *Node) runDriver(ctx context.Context) error {
+	ticker := time.NewTicker(n.tick)
+	defer ticker.Stop()
+	var e events
+	for {
+		ticks := 0
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.inbox.wake:
+		case <-ticker.C:
+			ticks = 1
+		}
+		n.inbox.take(&e)
+		e.ticks, e.now = ticks, time.Now().UnixMicro()
+		if err := n.driver.turn(&e); err != nil {
+			return fmt.Errorf("node: raft: %w", err)
+		}
+		n.observe(ticks > 0)
+		clear(e.messages)
+		clear(e.commands)
+		clear(e.proposals)
+	}
+}
+
+// queue is an unbounded list that one goroutine drains as a whole. What is in
+// it is bounded elsewhere: log writes by the core's limits, committed entries
+// by what is uncommitted or unapplied.
+type queue[T any] struct {
+	mu    sync.Mutex
+	items []T
+	wake  chan struct{}
+}
+
+func newQueue[T any]() *queue[T] { return &queue[T]{wake: make(chan struct{}, 1)} }
+
+func (q *queue[T]) put(items ...T) {
+	q.mu.Lock()
+	q.items = append(q.items, items...)
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for items and returns all there are; false: ctx ended. The slice
+// is the caller's until the next call, which reuses it.
+func (q *queue[T]) take(ctx context.Context, reuse []T) ([]T, bool) {
+	clear(reuse)
+	for {
+		q.mu.Lock()
+		if len(q.items) > 0 {
+			items := q.items
+			q.items = reuse[:0]
+			q.mu.Unlock()
+			return items, true
+		}
+		q.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, false
+		case <-q.wake:
+		}
+	}
+}
+
+// runLog makes the core's writes durable: everything that queued up while the
+// last batch was being flushed becomes the next one (group commit).
+func (n *Node) runLog(ctx context.Context) error {
+	var batch []logWrite
+	var writes []wal.Write
+	for {
+		var ok bool
+		if batch, ok = n.writes.take(ctx, batch); !ok {
+			return nil
+		}
+		writes = writes[:0]
+		entries := 0
+		for _, w := range batch {
+			writes = append(writes, wal.Write{HardState: w.hardState, Entries: w.entries, Sync: w.sync})
+			entries += len(w.entries)
+		}
+		began := time.Now()
+		if err := n.log.Append(writes); err != nil {
+			return fmt.Errorf("node: the log cannot be written: %w", err)
+		}
+		n.metrics.walSync.Observe(time.Since(began).Seconds())
+		n.metrics.walBatch.Observe(float64(entries))
+		seq := batch[len(batch)-1].seq
+		n.inbox.put(func(e *events) { e.persisted = seq })
+		clear(writes)
+	}
+}
+
+// maxApplyBatch bounds how many entries go into one call of Apply, so that
+// the first of them are answered before the last are run.
+const maxApplyBatch = 512
+
+// runApplier applies committed entries and tells the sessions what came of
+// their commands.
+func (n *Node) runApplier(ctx context.Context) error {
+	var committed []raft.Entry
+	var entries []sqlfsm.Entry
+	for {
+		var ok bool
+		if committed, ok = n.committed.take(ctx, committed); !ok {
+			return nil
+		}
+		for rest := committed; len(rest) > 0; {
+			chunk := rest[:min(len(rest), maxApplyBatch)]
+			rest = rest[len(chunk):]
+			entries = entries[:0]
+			for _, e := range chunk {
+				entries = append(entries, n.command(e))
+			}
+			if err := n.apply(entries); err != nil {
+				return err
+			}
+			clear(entries)
+		}
+	}
+}
+
+// command makes the state machine's entry of a log entry.
+func (n *Node) command(e raft.Entry) sqlfsm.Entry {
+	entry := sqlfsm.Entry{Index: uint64(e.Index), Term: uint64(e.Term)}
+	if e.Type == raft.EntryNormal {
+		entry.Data = e.Data
+		h, err := sqlfsm.DecodeHeader(e.Data)
+		entry.Collect = err == nil && n.ours(&h)
+	}
+	return entry
+}
+
+// ours reports whether a command came from this node, in this life.
+func (n *Node) ours(h *sqlfsm.Header) bool {
+	return h.Origin == uint64(n.id) && h.Incarnation == n.incarnation
+}
+
+func (n *Node) apply(entries []sqlfsm.Entry) error {
+	began := time.Now()
+	results, err := n.fsm.Apply(entries)
+	if err != nil {
+		return fmt.Errorf("node: the state machine cannot go on: %w", err)
+	}
+	last := applied{raft.Index(entries[len(entries)-1].Index), raft.Term(entries[len(entries)-1].Term)}
+	n.progress.advance(last.index)
+	for i := range results {
+		if !entries[i].Collect {
+			continue
+		}
+		if p := n.commands.get(results[i].Header.Seq); p != nil {
+			n.commands.settle(p, outcome{results[i].Results, results[i].Err})
+		}
+	}
+	n.metrics.apply.Observe(time.Since(began).Seconds())
+	n.metrics.appliedEntries.Add(float64(len(entries)))
+	n.metrics.applyBatch.Observe(float64(len(entries)))
+	n.inbox.put(func(e *events) { e.applied = last })
+	return nil
+}
+
+// runFetcher reads old entries for followers that are far behind.
+func (n *Node) runFetcher(ctx context.Context) error {
+	var fetches []raft.Fetch
+	for {
+		var ok bool
+		if fetches, ok = n.fetches.take(ctx, fetches); !ok {
+			return nil
+		}
+		for _, f := range fetches {
+			entries, err := n.log.Entries(f.Lo, f.Hi, f.MaxBytes)
+			if err != nil {
+				return fmt.Errorf("node: the log cannot be read: %w", err)
+			}
+			n.inbox.put(func(e *events) { e.fetched = append(e.fetched, fetched{f.To, entries}) })
+		}
+	}
+}
+
+// The driver's effects.
+
+func (n *Node) write(w logWrite)      { n.writes.put(w) }
+func (n *Node) fetch(f raft.Fetch)    { n.fetches.put(f) }
+func (n *Node) send(m []raft.Message) { n.transport.Send(m) }
+
+func (n *Node) sendProposals(to raft.NodeID, p []transport.Proposal) {
+	n.transport.SendProposals(to, p) // what is lost is sent again
+}
+
+func (n *Node) sendReplies(to raft.NodeID, r []transport.ProposalReply) {
+	n.transport.SendReplies(to, r) // likewise
+}
