@@ -1,0 +1,520 @@
+package raft
+
+import "fmt"
+
+// Raft is one member's core. It is not safe for concurrent use: one goroutine
+// owns it.
+type Raft struct {
+	config Config
+	id     NodeID
+	peers  []peer // the other members, sorted by ID
+
+	// term and vote are Figure 2's persistent state; the log is below.
+	// Invariant: log.lastTerm() <= term, and vote is in term.
+	term   Term
+	vote   NodeID
+	role   Role
+	leader NodeID // of term; 0: unknown. Invariant: role == Leader <=> leader == id
+
+	log raftLog
+
+	// ticks counts Ticks. The timers below count them since their start.
+	ticks            uint64
+	electionElapsed  int
+	electionTimeout  int // drawn from [ElectionTicks, ElectionTicksMax]
+	heartbeatElapsed int
+
+	// A candidate counts its own vote when the write selfVoteSeq is durable.
+	selfVoteSeq uint64
+
+	// A leader's: termStart is the index of the no-op that opened its term;
+	// uncommittedBytes is the size of the entries in (commit, last].
+	termStart        Index
+	uncommittedBytes int
+
+	reads readState
+
+	// Writes. seq numbers the newest one handed to the driver, persisted the
+	// newest durable one, syncSeq the newest whose Sync was true, which is the
+	// newest that a promise can depend on.
+	// Invariant: persisted <= seq, syncSeq <= seq.
+	seq, persisted, syncSeq uint64
+	writtenState            HardState // newest handed to the driver
+	commitDue               bool      // a heartbeat interval passed since it was
+
+	// withheld messages wait for their write, oldest first.
+	// Invariant: seq does not decrease.
+	withheld []withheldMessage
+
+	// For the next Ready.
+	messages  []Message
+	answers   []ReadState
+	lostReads []uint64
+	fetches   []Fetch
+
+	elections, campaigns, preVotes uint64
+}
+
+// withheldMax bounds the withheld messages. A member whose disk hangs forgets
+// what it would have said beyond that, as if the network had lost it.
+const withheldMax = 1024
+
+type withheldMessage struct {
+	seq     uint64
+	message Message
+}
+
+// New makes the core of a member that remembers state. A new member has an
+// empty log and nothing but a Configuration.
+func New(config Config, state State) (*Raft, error) {
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	if err := state.validate(config.ID); err != nil {
+		return nil, err
+	}
+	r := &Raft{
+		config:       config,
+		id:           config.ID,
+		term:         state.HardState.Term,
+		vote:         state.HardState.Vote,
+		log:          newLog(state),
+		writtenState: state.HardState,
+	}
+	for _, m := range state.Configuration.Members {
+		if m.ID != r.id {
+			r.peers = append(r.peers, peer{id: m.ID, next: r.log.last() + 1})
+		}
+	}
+	// Follower-made questions must be new after a restart too, or a late
+	// answer to an old one would pass for an answer to a new one.
+	r.reads.question = uint64(config.Rand(1<<30))<<30 | uint64(config.Rand(1<<30))
+	r.resetElectionTimer()
+	if len(r.peers) == 0 {
+		r.electionElapsed = r.electionTimeout // nobody to wait for
+	}
+	r.checkInvariants()
+	return r, nil
+}
+
+// Role is the member's part in the current term.
+func (r *Raft) Role() Role { return r.role }
+
+// Term is the current term.
+func (r *Raft) Term() Term { return r.term }
+
+// Leader is who leads the current term, 0 when unknown.
+func (r *Raft) Leader() NodeID { return r.leader }
+
+// Commit is the highest index known to be committed.
+func (r *Raft) Commit() Index { return r.log.commit }
+
+// Last is the index of the last entry, durable or not.
+func (r *Raft) Last() Index { return r.log.last() }
+
+// Tick tells that one tick of time passed.
+func (r *Raft) Tick() {
+	r.ticks++
+	r.electionElapsed++
+	if r.ticks%uint64(r.config.HeartbeatTicks) == 0 {
+		r.commitDue = true
+	}
+	if r.role == Leader {
+		r.tickLeader()
+	} else if r.electionElapsed >= r.electionTimeout {
+		r.preCampaign()
+	}
+	r.checkInvariants()
+}
+
+// tickLeader steps down when no quorum can be heard, so that those who can
+// hear each other may elect somebody, and sends heartbeats otherwise. It waits
+// for the longest election timeout: until then not every follower has begun to
+// look for another leader.
+func (r *Raft) tickLeader() {
+	active := 1
+	for i := range r.peers {
+		if r.active(&r.peers[i]) {
+			active++
+		}
+	}
+	if active < r.quorum() {
+		r.becomeFollower(r.term, 0)
+		return
+	}
+	if r.heartbeatElapsed++; r.heartbeatElapsed >= r.config.HeartbeatTicks {
+		r.heartbeatElapsed = 0
+		for i := range r.peers {
+			r.peers[i].resend = true
+		}
+		r.broadcastHeartbeat()
+	}
+}
+
+// active: the follower was heard from within the longest election timeout.
+func (r *Raft) active(p *peer) bool {
+	return r.ticks-p.heard <= uint64(r.config.ElectionTicksMax)
+}
+
+// Step takes a message from another member. A message that is late, doubled or
+// of no use any more is ignored; one that a correct member of this cluster
+// would not send is answered with a *MessageError and changes nothing.
+func (r *Raft) Step(m Message) error {
+	p, err := r.validateMessage(&m)
+	if err != nil {
+		return err
+	}
+	err = r.step(&m, p)
+	r.checkInvariants()
+	return err
+}
+
+func (r *Raft) step(m *Message, p *peer) error {
+	switch m.Type { // pre-votes have their own rules about terms
+	case PreVote:
+		r.handlePreVote(m)
+		return nil
+	case PreVoteResponse:
+		r.handlePreVoteResponse(m, p)
+		return nil
+	}
+	if m.Term < r.term {
+		r.answerStale(m)
+		return nil
+	}
+	if m.Type == RequestVote && r.hearsLeader() {
+		// Stickiness: a member that is new to the term may disturb nobody who
+		// has a leader (§6, thesis §4.2.3).
+		return nil
+	}
+	if m.Term > r.term {
+		r.becomeFollower(m.Term, 0)
+	}
+	switch m.Type {
+	case RequestVote:
+		r.handleRequestVote(m)
+	case RequestVoteResponse:
+		r.handleRequestVoteResponse(m, p)
+	case AppendEntries:
+		return r.handleAppendEntries(m)
+	case AppendEntriesResponse:
+		return r.handleAppendEntriesResponse(m, p)
+	case Heartbeat:
+		return r.handleHeartbeat(m)
+	case HeartbeatResponse:
+		return r.handleHeartbeatResponse(m, p)
+	case ReadIndex:
+		r.handleReadIndex(m)
+	case ReadIndexResponse:
+		r.handleReadIndexResponse(m)
+	}
+	return nil
+}
+
+// answerStale tells the sender of a question from an old term that there is a
+// newer one (§5.1). Without the answer, a deposed leader that cannot be
+// deposed by election, because its followers stick to it, would go on.
+func (r *Raft) answerStale(m *Message) {
+	switch m.Type {
+	case RequestVote:
+		r.sendDurable(Message{Type: RequestVoteResponse, To: m.From, Reject: true})
+	case AppendEntries:
+		r.sendDurable(Message{Type: AppendEntriesResponse, To: m.From, Index: m.Index, Reject: true})
+	case Heartbeat:
+		r.send(Message{Type: HeartbeatResponse, To: m.From})
+	case ReadIndex:
+		r.send(Message{Type: ReadIndexResponse, To: m.From, Request: m.Request, Reject: true})
+	}
+}
+
+// becomeFollower follows leader (0: unknown) in term, which is the current one
+// or a later one. In the same term the vote stays: whoever forgets it could
+// vote twice.
+func (r *Raft) becomeFollower(term Term, leader NodeID) {
+	assert(term >= r.term, "the term goes back")
+	if term > r.term {
+		r.term, r.vote = term, 0
+	}
+	if r.role == Leader {
+		r.resetElectionTimer()
+	}
+	r.role = Follower
+	r.setLeader(term, leader)
+}
+
+// setLeader notes who leads the current term. Reads that were asked of another
+// leader, or of this one in another term, cannot be answered any more.
+func (r *Raft) setLeader(term Term, leader NodeID) {
+	if leader != r.leader || term != r.reads.term {
+		r.loseReads()
+	}
+	r.leader, r.reads.term = leader, term
+}
+
+// heard notes a message from the leader of the current term. There is only
+// one leader in a term (§5.2).
+func (r *Raft) heardLeader(m *Message) error {
+	if r.role == Leader || r.leader != 0 && r.leader != m.From {
+		return refuse(m, "member %s leads term %d", r.leader, r.term)
+	}
+	r.becomeFollower(m.Term, m.From)
+	r.electionElapsed = 0
+	return nil
+}
+
+// resetElectionTimer starts a new election timeout.
+func (r *Raft) resetElectionTimer() {
+	r.electionElapsed = 0
+	spread := r.config.ElectionTicksMax - r.config.ElectionTicks
+	r.electionTimeout = r.config.ElectionTicks + r.config.Rand(spread+1)
+}
+
+// StepDown makes a leader give up, because its driver knows that it cannot
+// lead well: its disk hangs. It follows nobody in the same term, keeps its
+// vote and stops its heartbeats.
+func (r *Raft) StepDown() {
+	if r.role == Leader {
+		r.becomeFollower(r.term, 0)
+	}
+	r.checkInvariants()
+}
+
+// send sends m at once. A zero Term means the current one.
+func (r *Raft) send(m Message) {
+	m.From = r.id
+	if m.Term == 0 {
+		m.Term = r.term
+	}
+	r.messages = append(r.messages, m)
+}
+
+// sendDurable sends m when everything that this member knows by now is
+// durable.
+func (r *Raft) sendDurable(m Message) {
+	seq := r.syncSeq
+	if r.mustSync() {
+		seq = r.seq + 1
+	}
+	if seq <= r.persisted {
+		r.send(m)
+		return
+	}
+	m.From = r.id
+	if m.Term == 0 {
+		m.Term = r.term
+	}
+	if n := len(r.withheld); n > 0 && r.withheld[n-1].seq == seq && supersedes(&m, &r.withheld[n-1].message) {
+		r.withheld[n-1].message = m
+		return
+	}
+	if len(r.withheld) < withheldMax {
+		r.withheld = append(r.withheld, withheldMessage{seq, m})
+	}
+}
+
+// supersedes: m acknowledges all that old does.
+func supersedes(m, old *Message) bool {
+	return m.Type == AppendEntriesResponse && old.Type == AppendEntriesResponse &&
+		!m.Reject && !old.Reject && m.To == old.To && m.Term == old.Term && m.Index >= old.Index
+}
+
+// mustSync: something that promises may depend on was not yet handed to the
+// driver.
+func (r *Raft) mustSync() bool {
+	return r.log.written < r.log.last() || r.term != r.writtenState.Term || r.vote != r.writtenState.Vote
+}
+
+// Persisted tells that every write up to the one numbered seq is durable.
+func (r *Raft) Persisted(seq uint64) {
+	assert(seq <= r.seq, "a write is persisted that was never handed out")
+	if seq <= r.persisted {
+		return
+	}
+	r.persisted = seq
+	r.log.persisted(seq)
+	n := 0
+	for n < len(r.withheld) && r.withheld[n].seq <= seq {
+		r.messages = append(r.messages, r.withheld[n].message)
+		n++
+	}
+	if n > 0 {
+		r.withheld = append(r.withheld[:0], r.withheld[n:]...)
+	}
+	switch r.role {
+	case Candidate:
+		r.countVotes()
+	case Leader:
+		r.maybeCommit()
+	}
+	r.checkInvariants()
+}
+
+// Applied tells that the state machine has applied every entry up to i.
+func (r *Raft) Applied(i Index) {
+	r.log.appliedTo(i, r.config.MaxCachedBytes)
+	r.checkInvariants()
+}
+
+// Ready returns what is to be done now; false: nothing. What it returned once
+// it does not return again.
+func (r *Raft) Ready() (Ready, bool) {
+	if r.role == Leader {
+		r.openReadRound()
+		for i := range r.peers {
+			r.replicate(&r.peers[i])
+		}
+	} else {
+		r.forwardReads()
+	}
+	rd := Ready{
+		Messages:  r.messages,
+		Reads:     r.answers,
+		LostReads: r.lostReads,
+		Fetches:   r.fetches,
+	}
+	r.messages, r.answers, r.lostReads, r.fetches = nil, nil, nil, nil
+	r.write(&rd)
+	rd.Committed = r.log.deliver(r.config.MaxBytesPerMessage)
+	r.checkInvariants()
+	some := rd.Seq != 0 || len(rd.Messages) > 0 || len(rd.Committed) > 0 ||
+		len(rd.Reads) > 0 || len(rd.LostReads) > 0 || len(rd.Fetches) > 0
+	return rd, some
+}
+
+// write fills in the next write, if there is one.
+func (r *Raft) write(rd *Ready) {
+	// Never ahead of the own log: on disk, too, Commit <= Last.
+	state := HardState{Term: r.term, Vote: r.vote, Commit: max(r.writtenState.Commit, min(r.log.commit, r.log.stable))}
+	sync := r.mustSync()
+	changed := state.Term != r.writtenState.Term || state.Vote != r.writtenState.Vote ||
+		r.commitDue && state.Commit != r.writtenState.Commit
+	if !sync && !changed {
+		return
+	}
+	r.seq++
+	rd.Seq, rd.Sync = r.seq, sync
+	rd.Entries = r.log.unwritten(r.seq)
+	if changed {
+		rd.HardState = &state
+		r.writtenState, r.commitDue = state, false
+	}
+	if sync {
+		r.syncSeq = r.seq
+	}
+}
+
+// Status describes the member. It allocates; hot loops use Role, Term, Leader,
+// Commit and Last.
+func (r *Raft) Status() Status {
+	s := Status{
+		ID: r.id, Role: r.role, Term: r.term, Leader: r.leader, Vote: r.vote,
+		Commit: r.log.commit, Applied: r.log.applied, Last: r.log.last(), Stable: r.log.stable,
+		Elections: r.elections, Campaigns: r.campaigns, PreVotes: r.preVotes,
+	}
+	if r.role != Leader {
+		return s
+	}
+	for i := range r.peers {
+		p := &r.peers[i]
+		s.Peers = append(s.Peers, PeerStatus{
+			ID: p.id, State: p.state.String(), Match: p.match, Next: p.next, Active: r.active(p),
+		})
+	}
+	return s
+}
+
+// peer returns what is known of a member, nil for a stranger.
+func (r *Raft) peer(id NodeID) *peer {
+	for i := range r.peers {
+		if r.peers[i].id == id {
+			return &r.peers[i]
+		}
+	}
+	return nil
+}
+
+// validateMessage refuses what a correct member of this cluster would not
+// send, as far as the message itself shows it, and returns its sender.
+func (r *Raft) validateMessage(m *Message) (*peer, error) {
+	if m.To != r.id {
+		return nil, refuse(m, "it is for member %s, this is %s", m.To, r.id)
+	}
+	p := r.peer(m.From)
+	if p == nil {
+		return nil, refuse(m, "the sender is not another member of the cluster")
+	}
+	if m.Type < PreVote || m.Type > ReadIndexResponse {
+		return nil, refuse(m, "the type is unknown")
+	}
+	if m.Term == 0 && !(m.Type == PreVoteResponse && m.Reject) {
+		return nil, refuse(m, "term 0 is before the first term")
+	}
+	switch m.Type {
+	case PreVote, RequestVote, AppendEntries:
+		if (m.Index == 0) != (m.LogTerm == 0) || m.LogTerm > m.Term || m.Index > indexMax {
+			return nil, refuse(m, "no log of term %d has index %d with term %d", m.Term, m.Index, m.LogTerm)
+		}
+	}
+	if m.Type == AppendEntries {
+		return p, validateEntries(m)
+	}
+	return p, nil
+}
+
+// indexMax keeps sums of a message's index and its number of entries from
+// overflowing.
+const indexMax = Index(1) << 62
+
+func validateEntries(m *Message) error {
+	term := m.LogTerm
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		if e.Index != m.Index+1+Index(i) {
+			return refuse(m, "entry %d after index %d has index %d", i+1, m.Index, e.Index)
+		}
+		if e.Term < max(term, 1) || e.Term > m.Term {
+			return refuse(m, "entry %d has term %d, after term %d and in term %d", e.Index, e.Term, term, m.Term)
+		}
+		if e.Type > EntryNoop {
+			return refuse(m, "entry %d has the unknown type %d; is the sender a newer version?", e.Index, e.Type)
+		}
+		term = e.Term
+	}
+	return nil
+}
+
+func (s State) validate(self NodeID) error {
+	if err := s.Configuration.validate(self); err != nil {
+		return err
+	}
+	if (s.Last == 0) != (len(s.Runs) == 0) || len(s.Runs) > 0 && s.Runs[0].First != 1 || s.Last > indexMax {
+		return fmt.Errorf("raft: the term runs do not cover the log, which ends at %d", s.Last)
+	}
+	for i, run := range s.Runs {
+		if run.Term == 0 || run.First > s.Last ||
+			i > 0 && (run.First <= s.Runs[i-1].First || run.Term <= s.Runs[i-1].Term) {
+			return fmt.Errorf("raft: term run %d (term %d from index %d) is out of order", i, run.Term, run.First)
+		}
+	}
+	if n := len(s.Runs); n > 0 && s.Runs[n-1].Term > s.HardState.Term {
+		return fmt.Errorf("raft: the log ends in term %d, but the hard state knows only term %d", s.Runs[n-1].Term, s.HardState.Term)
+	}
+	if s.HardState.Commit > s.Last {
+		return fmt.Errorf("raft: index %d was committed, but the log ends at %d: it has lost entries; re-seed this member", s.HardState.Commit, s.Last)
+	}
+	if s.Applied > s.Last {
+		return fmt.Errorf("raft: index %d was applied, but the log ends at %d: it has lost entries; re-seed this member", s.Applied, s.Last)
+	}
+	n := Index(len(s.Entries))
+	if n > s.Last || s.Last-n > s.Applied {
+		return fmt.Errorf("raft: %d entries do not reach from the log's end, %d, back to what is not applied, %d", n, s.Last, s.Applied+1)
+	}
+	l := newLog(s)
+	for i := range s.Entries {
+		e := &s.Entries[i]
+		if want := s.Last - n + 1 + Index(i); e.Index != want || !l.matches(e.Index, e.Term) {
+			return fmt.Errorf("raft: entry %d with term %d is where the log has entry %d", e.Index, e.Term, want)
+		}
+	}
+	return nil
+}
