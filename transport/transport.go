@@ -166,8 +166,6 @@ func (c *Config) validate() error {
 	switch {
 	case c.Handler == nil:
 		return errors.New("transport: a Handler is needed")
-	case c.Listener == nil:
-		return errors.New("transport: a Listener is needed")
 	case c.Self.NodeID == 0:
 		return errors.New("transport: this member has no id")
 	case c.MaxFrameBytes < smallestMaxFrameBytes || c.MaxFrameBytes > largestMaxFrameBytes:
@@ -217,6 +215,9 @@ var _ Carrier = (*Transport)(nil)
 func New(config Config) (*Transport, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
+	}
+	if config.Listener == nil {
+		return nil, errors.New("transport: a Listener is needed")
 	}
 	t := &Transport{config: config, self: config.Self.NodeID, started: time.Now()}
 	t.handshakes.max = config.MaxHandshakes
