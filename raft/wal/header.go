@@ -1,0 +1,144 @@
+package wal
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"quorate/raft"
+)
+
+// The segment's header; doc.go draws it.
+const (
+	magic         = "quorwal\n"
+	formatVersion = 1
+	// blockBytes is what a header is rounded up to, so that it shares no block
+	// of the disk with the records.
+	blockBytes = 4096
+
+	atMagic          = 0
+	atVersion        = 8
+	atHeaderBytes    = 12
+	atHeaderChecksum = 16
+	atConfigBytes    = 20
+	atCluster        = 24
+	atStorage        = 40
+	atNode           = 56
+	atNumber         = 64
+	atSegmentBytes   = 72
+	atFirst          = 80
+	atPreviousTerm   = 88
+	atPreviousEnd    = 96
+	atHardTerm       = 104
+	atVote           = 112
+	atCommit         = 120
+	headerFixedBytes = 128
+
+	// maxHeaderBytes bounds what is read for a header that is damaged.
+	maxHeaderBytes = 1 << 20
+)
+
+// header is what a segment says about itself and about what came before it.
+// Once the file has its name, the header is durable and never changes.
+type header struct {
+	identity Identity
+	number   SegmentNumber
+	// bytes is the length of the file, header and all.
+	bytes int64
+	// first is the index after the last entry before this segment, and
+	// previousTerm is that last entry's term; 1 and 0 in the first segment.
+	first        raft.Index
+	previousTerm raft.Term
+	// previousEnd is where the records of the segment before end; 0 in the first.
+	previousEnd Offset
+	// hardState is what held when the segment began.
+	hardState     raft.HardState
+	configuration []byte // as encodeConfiguration gives it
+
+	// What encoding and decoding find out.
+	headerBytes Offset // where the records begin
+	seed        uint32 // the checksum
+}
+
+// encode returns the header's bytes and sets headerBytes and seed.
+func (h *header) encode() []byte {
+	h.headerBytes = Offset(roundUp(headerFixedBytes+int64(len(h.configuration)), blockBytes))
+	b := make([]byte, h.headerBytes)
+	le := binary.LittleEndian
+	copy(b[atMagic:], magic)
+	le.PutUint32(b[atVersion:], formatVersion)
+	le.PutUint32(b[atHeaderBytes:], uint32(h.headerBytes))
+	le.PutUint32(b[atConfigBytes:], uint32(len(h.configuration)))
+	copy(b[atCluster:], h.identity.Cluster[:])
+	copy(b[atStorage:], h.identity.Storage[:])
+	le.PutUint64(b[atNode:], uint64(h.identity.Node))
+	le.PutUint64(b[atNumber:], uint64(h.number))
+	le.PutUint64(b[atSegmentBytes:], uint64(h.bytes))
+	le.PutUint64(b[atFirst:], uint64(h.first))
+	le.PutUint64(b[atPreviousTerm:], uint64(h.previousTerm))
+	le.PutUint64(b[atPreviousEnd:], uint64(h.previousEnd))
+	le.PutUint64(b[atHardTerm:], uint64(h.hardState.Term))
+	le.PutUint64(b[atVote:], uint64(h.hardState.Vote))
+	le.PutUint64(b[atCommit:], uint64(h.hardState.Commit))
+	copy(b[headerFixedBytes:], h.configuration)
+	h.seed = crc32.Checksum(b, castagnoli)
+	le.PutUint32(b[atHeaderChecksum:], h.seed)
+	return b
+}
+
+// headerSize looks at a header's first bytes and returns how long it says it
+// is. All format versions have magic, version, length and checksum in the same
+// places, so that damage can be told from a newer version.
+func headerSize(b []byte) (bytes int64, reason string) {
+	if len(b) < headerFixedBytes {
+		return 0, "too short for a header"
+	}
+	if string(b[atMagic:atMagic+len(magic)]) != magic {
+		return 0, "no header of a log segment"
+	}
+	bytes = int64(binary.LittleEndian.Uint32(b[atHeaderBytes:]))
+	if bytes < blockBytes || bytes > maxHeaderBytes || bytes%blockBytes != 0 {
+		return 0, "header damaged"
+	}
+	return bytes, ""
+}
+
+// decodeHeader decodes b, which is as long as headerSize said. A version other
+// than formatVersion is returned with reason "".
+func decodeHeader(b []byte) (h header, version uint32, reason string) {
+	le := binary.LittleEndian
+	sum := crc32.Update(0, castagnoli, b[:atHeaderChecksum])
+	sum = crc32.Update(sum, castagnoli, []byte{0, 0, 0, 0})
+	sum = crc32.Update(sum, castagnoli, b[atHeaderChecksum+4:])
+	if sum != le.Uint32(b[atHeaderChecksum:]) {
+		return header{}, 0, "header checksum mismatch"
+	}
+	version = le.Uint32(b[atVersion:])
+	if version != formatVersion {
+		return header{}, version, ""
+	}
+	configBytes := int64(le.Uint32(b[atConfigBytes:]))
+	if configBytes > int64(len(b))-headerFixedBytes {
+		return header{}, version, "header damaged"
+	}
+	h = header{
+		identity: Identity{
+			Cluster: [16]byte(b[atCluster:]),
+			Storage: [16]byte(b[atStorage:]),
+			Node:    raft.NodeID(le.Uint64(b[atNode:])),
+		},
+		number:       SegmentNumber(le.Uint64(b[atNumber:])),
+		bytes:        int64(le.Uint64(b[atSegmentBytes:])),
+		first:        raft.Index(le.Uint64(b[atFirst:])),
+		previousTerm: raft.Term(le.Uint64(b[atPreviousTerm:])),
+		previousEnd:  Offset(le.Uint64(b[atPreviousEnd:])),
+		hardState: raft.HardState{
+			Term:   raft.Term(le.Uint64(b[atHardTerm:])),
+			Vote:   raft.NodeID(le.Uint64(b[atVote:])),
+			Commit: raft.Index(le.Uint64(b[atCommit:])),
+		},
+		configuration: b[headerFixedBytes : headerFixedBytes+configBytes],
+		headerBytes:   Offset(len(b)),
+		seed:          sum,
+	}
+	return h, version, ""
+}
