@@ -1,0 +1,281 @@
+package raft
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+var (
+	seedFlag      = flag.Uint64("raft.seed", 0, "run this random schedule only")
+	schedulesFlag = flag.Uint64("raft.schedules", 400, "how many random schedules to run")
+)
+
+// TestRandomSchedules lets 1, 2, 3 and 5 members live through a random order
+// of everything that may happen to them: messages lost, doubled, reordered
+// and come back from long ago, partitions in one or both directions, crashes
+// that lose any part of the unacknowledged writes and of what was applied,
+// slow disks, proposals and reads anywhere. The oracles look on after every
+// event. Then everything is healed, and the cluster must elect, commit on
+// every member, and answer reads on every member.
+//
+//	go test ./raft -run RandomSchedules -raft.seed=42
+func TestRandomSchedules(t *testing.T) {
+	if *seedFlag != 0 {
+		runSchedule(t, *seedFlag)
+		return
+	}
+	for seed := uint64(1); seed <= *schedulesFlag && !t.Failed(); seed++ {
+		runSchedule(t, seed)
+	}
+}
+
+// schedule is one random run.
+type schedule struct {
+	*cluster
+	rand *rand.Rand
+	past []Message // delivered or lost; any of them may come again
+	next uint64    // numbers proposals and reads
+
+	lossPercent, repeatPercent, reorderPercent int
+	crashes, partitions                        bool
+
+	fetches []pendingFetch
+}
+
+type pendingFetch struct {
+	core *Raft
+	node *testNode
+	Fetch
+}
+
+func runSchedule(t *testing.T, seed uint64) {
+	t.Helper()
+	s := newSchedule(seed)
+	defer func() {
+		if what := recover(); what != nil {
+			t.Errorf("seed %d: %v\n(run it again with -raft.seed=%d -v)", seed, what, seed)
+			if _, ok := what.(broken); !ok {
+				panic(what)
+			}
+		}
+	}()
+	if *seedFlag != 0 {
+		s.trace = func(format string, args ...any) { t.Logf(format, args...) }
+	}
+	for range 700 {
+		s.event()
+		s.oracle.check(s.cluster)
+	}
+	s.heal()
+}
+
+func newSchedule(seed uint64) *schedule {
+	r := rand.New(rand.NewPCG(seed, 0))
+	s := &schedule{
+		rand:        r,
+		lossPercent: r.IntN(30), repeatPercent: r.IntN(30), reorderPercent: r.IntN(100),
+		crashes: r.IntN(3) > 0, partitions: r.IntN(3) > 0,
+	}
+	limits := Config{
+		ElectionTicks: 6, ElectionTicksMax: 12, HeartbeatTicks: 2,
+		MaxEntriesPerMessage: 1 + r.IntN(5), MaxInflightMessages: 1 + r.IntN(5),
+		MaxBytesPerMessage: 1 + r.IntN(300), MaxInflightBytes: 1 + r.IntN(1000),
+		MaxUncommittedBytes: 200 + r.IntN(2000), MaxCachedBytes: 1 + r.IntN(500),
+	}
+	s.cluster = newCluster([]int{1, 2, 3, 3, 3, 5, 5}[r.IntN(7)], func(id NodeID) Config {
+		config := limits
+		config.ID = id
+		config.Rand = r.IntN
+		return config
+	})
+	s.cluster.fetch = func(n *testNode, f Fetch) {
+		s.fetches = append(s.fetches, pendingFetch{n.core, n, f})
+	}
+	for _, n := range s.nodes {
+		s.start(n.id)
+	}
+	return s
+}
+
+func (s *schedule) percent(p int) bool { return s.rand.IntN(100) < p }
+
+// event does one random thing.
+func (s *schedule) event() {
+	n := s.nodes[s.rand.IntN(len(s.nodes))]
+	switch dice := s.rand.IntN(1000); {
+	case n.core == nil:
+		if s.percent(15) {
+			s.start(n.id)
+		}
+	case dice < 130:
+		n.core.Tick()
+	case dice < 300:
+		s.ready(n.id)
+	case dice < 420:
+		s.persist(n.id, 1+s.rand.IntN(3))
+	case dice < 820:
+		s.receive()
+	case dice < 880:
+		s.next++
+		s.tryPropose(n)
+	case dice < 930:
+		s.next++
+		_ = s.read(n.id, s.next) // without a leader it is refused
+	case dice < 940:
+		s.answerFetch()
+	case dice < 950:
+		n.core.ReportUnreachable(s.nodes[s.rand.IntN(len(s.nodes))].id)
+	case dice < 953:
+		n.core.StepDown()
+	case dice < 965 && s.crashes:
+		s.lose(n)
+	case dice < 975 && s.partitions:
+		s.partition()
+	case dice < 985:
+		clear(s.cut)
+	case dice < 1000 && len(s.past) > 0:
+		_ = s.deliver(s.past[s.rand.IntN(len(s.past))]) // from long ago
+	}
+}
+
+// receive takes a message off the wire, mostly the oldest, and delivers it, or
+// loses it, or leaves a copy.
+func (s *schedule) receive() {
+	if len(s.wire) == 0 {
+		return
+	}
+	i := 0
+	if s.percent(s.reorderPercent) {
+		i = s.rand.IntN(len(s.wire))
+	}
+	m := s.wire[i]
+	if !s.percent(s.repeatPercent) {
+		s.wire = slices.Delete(s.wire, i, i+1)
+	}
+	if len(s.past) < 2000 {
+		s.past = append(s.past, m)
+	}
+	if s.percent(s.lossPercent) {
+		return
+	}
+	if err := s.deliver(m); err != nil {
+		panic(broken(fmt.Sprintf("a member refuses what a member sent: %v", err)))
+	}
+}
+
+func (s *schedule) tryPropose(n *testNode) {
+	var batch [][]byte
+	for i := range 1 + s.rand.IntN(3) {
+		batch = append(batch, fmt.Appendf(nil, "command %d.%d", s.next, i))
+	}
+	last := n.core.Last()
+	first, term, err := n.core.Propose(batch)
+	switch {
+	case err != nil:
+		s.oracle.must(n.core.Last() == last, "a refused proposal was appended")
+	default:
+		s.oracle.must(first == last+1 && n.core.Last() == last+Index(len(batch)) && term == n.core.Term(), "a proposal was appended in part")
+	}
+}
+
+// answerFetch answers the oldest fetch, if its asker still lives; sometimes
+// the entries cannot be read.
+func (s *schedule) answerFetch() {
+	if len(s.fetches) == 0 {
+		return
+	}
+	f := s.fetches[0]
+	s.fetches = s.fetches[1:]
+	if f.core != f.node.core {
+		return
+	}
+	var entries []Entry
+	if s.percent(80) {
+		entries = f.node.disk.entries[f.Lo-1 : min(f.Hi-1, Index(len(f.node.disk.entries)))]
+		if len(entries) > 1 {
+			entries = entries[:1+s.rand.IntN(len(entries))]
+		}
+	}
+	f.node.core.Fetched(f.To, entries)
+}
+
+// lose crashes a member: any first part of its pending writes is on its disk,
+// and its state machine may have lost what it did not keep.
+func (s *schedule) lose(n *testNode) {
+	s.crash(n.id, s.rand.IntN(len(n.pending)+1))
+	n.applied = Index(s.rand.IntN(int(n.applied) + 1))
+}
+
+// partition cuts some links, in one direction or in both.
+func (s *schedule) partition() {
+	both := s.percent(50)
+	for _, a := range s.nodes {
+		for _, b := range s.nodes {
+			if s.percent(30) {
+				s.cut[link{a.id, b.id}] = true
+				s.cut[link{b.id, a.id}] = both
+			}
+		}
+	}
+}
+
+// heal ends all faults and requires progress within a bounded time.
+func (s *schedule) heal() {
+	clear(s.cut)
+	for _, n := range s.nodes {
+		if n.core == nil {
+			s.start(n.id)
+		}
+	}
+	s.cluster.fetch = func(n *testNode, f Fetch) { n.core.Fetched(f.To, n.disk.entries[f.Lo-1:f.Hi-1]) }
+	for len(s.fetches) > 0 {
+		s.answerFetch()
+	}
+	s.next++
+	marker := fmt.Sprintf("marker %d", s.next)
+	proposedIn := Term(0)
+	for tick := 0; !s.allApplied(marker); tick++ {
+		if tick > 300 {
+			panic(broken(fmt.Sprintf("no progress after everything was healed: %s", s.describeAll())))
+		}
+		for _, n := range s.nodes {
+			s.tick(n.id)
+			if n.core.Role() == Leader && n.core.Term() != proposedIn {
+				if _, _, err := n.core.Propose([][]byte{[]byte(marker)}); err == nil {
+					proposedIn = n.core.Term()
+				}
+				s.settle(n.id)
+			}
+		}
+		s.stabilize()
+	}
+	for _, n := range s.nodes {
+		s.next++
+		s.oracle.must(s.read(n.id, s.next) == nil, "member %d refuses a read though all is well", n.id)
+		s.settle(n.id)
+	}
+	s.stabilize()
+	for _, n := range s.nodes {
+		s.oracle.must(len(n.reads) == 0, "member %d has unanswered reads %v", n.id, n.reads)
+	}
+}
+
+func (s *schedule) allApplied(marker string) bool {
+	for _, n := range s.nodes {
+		if !slices.ContainsFunc(n.disk.entries[:n.applied], func(e Entry) bool { return string(e.Data) == marker }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *schedule) describeAll() string {
+	var all string
+	for _, n := range s.nodes {
+		all += fmt.Sprintf("\n%+v", n.core.Status())
+	}
+	return all
+}
