@@ -233,7 +233,7 @@ func decodeFrame(body []byte, owned bool, from, to raft.NodeID, maxEntries int) 
 		r.fail(errTrailing)
 	}
 	if r.err != nil {
-		return frame{}, fmt.Errorf("%w: kind %d, %d bytes: %w", ErrMalformed, f.kind, len(body), r.err)
+		return frame{}, fmt.Errorf("%w: kind %d, at byte %d of %d: %w", ErrMalformed, f.kind, r.at, len(body), r.err)
 	}
 	return f, nil
 }

@@ -100,11 +100,12 @@ type reader struct {
 	pos   int // 0 <= pos <= len(buf)
 	owned bool
 	err   error
+	at    int // pos when err was found
 }
 
 func (r *reader) fail(err error) {
 	if r.err == nil {
-		r.err = err
+		r.err, r.at = err, r.pos
 		r.pos = len(r.buf)
 	}
 }
