@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+)
+
+// hooks are a connection's callbacks; each is nil when it is not set.
+type hooks struct {
+	authorize func(Access) bool
+	progress  func() bool
+	update    func(op Operation, rowid int64)
+	wal       func(frames int)
+	preupdate func(*Preupdate)
+}
+
+// Name is a name in SQLite's memory: it is valid during the callback, and
+// costs a copy only when it is looked at.
+type Name uintptr
+
+func (n Name) String() string { return goString(uintptr(n)) }
+
+// Action is what a statement wants to do, one of the authorizer's action
+// codes (https://sqlite.org/c3ref/c_alter_table.html).
+type Action int32
+
+// The actions.
+const (
+	CreateIndex       Action = lib.SQLITE_CREATE_INDEX
+	CreateTable       Action = lib.SQLITE_CREATE_TABLE
+	CreateTempIndex   Action = lib.SQLITE_CREATE_TEMP_INDEX
+	CreateTempTable   Action = lib.SQLITE_CREATE_TEMP_TABLE
+	CreateTempTrigger Action = lib.SQLITE_CREATE_TEMP_TRIGGER
+	CreateTempView    Action = lib.SQLITE_CREATE_TEMP_VIEW
+	CreateTrigger     Action = lib.SQLITE_CREATE_TRIGGER
+	CreateView        Action = lib.SQLITE_CREATE_VIEW
+	CreateVTable      Action = lib.SQLITE_CREATE_VTABLE
+	Delete            Action = lib.SQLITE_DELETE
+	DropIndex         Action = lib.SQLITE_DROP_INDEX
+	DropTable         Action = lib.SQLITE_DROP_TABLE
+	DropTempIndex     Action = lib.SQLITE_DROP_TEMP_INDEX
+	DropTempTable     Action = lib.SQLITE_DROP_TEMP_TABLE
+	DropTempTrigger   Action = lib.SQLITE_DROP_TEMP_TRIGGER
+	DropTempView      Action = lib.SQLITE_DROP_TEMP_VIEW
+	DropTrigger       Action = lib.SQLITE_DROP_TRIGGER
+	DropView          Action = lib.SQLITE_DROP_VIEW
+	DropVTable        Action = lib.SQLITE_DROP_VTABLE
+	Insert            Action = lib.SQLITE_INSERT
+	Pragma            Action = lib.SQLITE_PRAGMA
+	Read              Action = lib.SQLITE_READ
+	Select            Action = lib.SQLITE_SELECT
+	Transaction       Action = lib.SQLITE_TRANSACTION
+	Update            Action = lib.SQLITE_UPDATE
+	Attach            Action = lib.SQLITE_ATTACH
+	Detach            Action = lib.SQLITE_DETACH
+	AlterTable        Action = lib.SQLITE_ALTER_TABLE
+	Reindex           Action = lib.SQLITE_REINDEX
+	Analyze           Action = lib.SQLITE_ANALYZE
+	CallFunction      Action = lib.SQLITE_FUNCTION
+	Savepoint         Action = lib.SQLITE_SAVEPOINT
+	Recursive         Action = lib.SQLITE_RECURSIVE
+)
+
+// Access is one thing that a statement that is being compiled wants to do. What
+// First and Second are depends on the action; Through is the trigger or view
+// that the statement does it through, "" when it does so itself.
+type Access struct {
+	Action        Action
+	First, Second Name
+	Database      Name
+	Through       Name
+}
+
+// SetAuthorizer has allow decide about every access while statements are
+// compiled. A refused statement fails with Auth.
+func (c *Conn) SetAuthorizer(allow func(Access) bool) {
+	c.hooks.authorize = allow
+	lib.Xsqlite3_set_authorizer(c.tls, c.db, funcPtr(onAuthorize), c.handle)
+}
+
+func onAuthorize(_ *libc.TLS, handle uintptr, action int32, first, second, database, through uintptr) int32 {
+	if connections.lookup(handle).hooks.authorize(Access{Action(action), Name(first), Name(second), Name(database), Name(through)}) {
+		return lib.SQLITE_OK
+	}
+	return lib.SQLITE_DENY
+}
+
+// SetProgress has stop called about every n instructions of the virtual
+// machine, and now and then while statements are compiled; when it says true,
+// the statement ends with Interrupt. See Stmt.ResetSteps for when exactly.
+func (c *Conn) SetProgress(n int, stop func() bool) {
+	c.hooks.progress = stop
+	lib.Xsqlite3_progress_handler(c.tls, c.db, int32(n), funcPtr(onProgress), c.handle)
+}
+
+func onProgress(_ *libc.TLS, handle uintptr) int32 {
+	if connections.lookup(handle).hooks.progress() {
+		return 1
+	}
+	return 0
+}
+
+// Operation is a change of a row.
+type Operation int32
+
+// The operations.
+const (
+	RowInsert Operation = lib.SQLITE_INSERT
+	RowUpdate Operation = lib.SQLITE_UPDATE
+	RowDelete Operation = lib.SQLITE_DELETE
+)
+
+// SetUpdateHook has f called for every row of a rowid table that changes,
+// with its new rowid (https://sqlite.org/c3ref/update_hook.html).
+func (c *Conn) SetUpdateHook(f func(op Operation, rowid int64)) {
+	c.hooks.update = f
+	lib.Xsqlite3_update_hook(c.tls, c.db, funcPtr(onUpdate), c.handle)
+}
+
+func onUpdate(_ *libc.TLS, handle uintptr, op int32, _, _ uintptr, rowid int64) {
+	connections.lookup(handle).hooks.update(Operation(op), rowid)
+}
+
+// SetWALHook has f called after every commit with the number of frames in the
+// WAL. It turns SQLite's automatic checkpoints off.
+func (c *Conn) SetWALHook(f func(frames int)) {
+	c.hooks.wal = f
+	lib.Xsqlite3_wal_hook(c.tls, c.db, funcPtr(onWAL), c.handle)
+}
+
+func onWAL(_ *libc.TLS, handle, _, _ uintptr, frames int32) int32 {
+	connections.lookup(handle).hooks.wal(int(frames))
+	return lib.SQLITE_OK
+}
