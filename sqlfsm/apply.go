@@ -1,0 +1,362 @@
+package sqlfsm
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"quorate/internal/errcode"
+	"quorate/internal/sqlite"
+	"quorate/internal/value"
+)
+
+// Entry is a committed log entry.
+type Entry struct {
+	Index, Term uint64
+	Data        []byte // a command; nil: nothing but the index moves
+	Collect     bool   // keep the rows of the results: this node's client wants them
+}
+
+// Result is what an entry did.
+type Result struct {
+	Header Header
+	// Results are the statements', in order; on failure those of the statements
+	// before the failing one.
+	Results []value.Result
+	// Err is an *errcode.Error or ErrSchemaChanged when the entry did nothing.
+	Err error
+}
+
+const (
+	// batchEntries and batchBytes bound one SQLite transaction.
+	batchEntries = 1024
+	batchBytes   = 16 << 20
+
+	// statementSteps is the instruction budget of a statement, about 10 s of
+	// computing. It is part of what commands mean: see limits.
+	statementSteps = 500_000_000
+	// stepsGrain is how often the budget is looked at.
+	stepsGrain = 1000
+)
+
+// stepCounter counts the virtual machine's instructions of a statement.
+// SQLite also calls while it compiles, which a cached statement does not do:
+// those calls do not count.
+type stepCounter struct {
+	counting  bool
+	steps     int
+	limit     int
+	exhausted bool
+}
+
+func (s *stepCounter) stop() bool {
+	if !s.counting {
+		return false
+	}
+	s.steps += stepsGrain
+	s.exhausted = s.steps >= s.limit
+	return s.exhausted
+}
+
+func (f *FSM) setHooks() {
+	f.counter.limit = statementSteps
+	db := f.writer.db
+	db.SetProgress(stepsGrain, f.counter.stop)
+	db.SetUpdateHook(func(op sqlite.Operation, rowid int64) {
+		// Beyond the highest rowid SQLite goes over to random ones, out of a
+		// generator that we cannot seed (https://sqlite.org/autoinc.html).
+		if rowid == math.MaxInt64 && op != sqlite.RowDelete {
+			f.highest = true
+		}
+	})
+	db.SetWALHook(f.checkpointer.grown)
+}
+
+// undone says that the whole transaction was rolled back because of one entry,
+// whose outcome is already known.
+type undone struct {
+	index   uint64
+	verdict *errcode.Error
+}
+
+func (u *undone) Error() string {
+	return fmt.Sprintf("sqlfsm: entry %d ended its transaction: %v", u.index, u.verdict)
+}
+
+// Apply applies committed entries in order and returns what each did. An
+// error means that this node cannot go on: nothing of the entries is reported,
+// some of them may have been applied, and the FSM applies no more.
+func (f *FSM) Apply(entries []Entry) ([]Result, error) {
+	if err := f.failed(); err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(entries))
+	var condemned *undone
+	for from := 0; from < len(entries); {
+		to := batchEnd(entries, from)
+		err := f.applyBatch(entries[from:to], results[from:to], condemned)
+		var u *undone
+		if errors.As(err, &u) {
+			// Like any other failing entry, this one must not take its
+			// neighbours with it. The entries before it are applied again, in a
+			// batch that ends there; then it gets its verdict without running.
+			condemned = u
+			err = f.applyBatch(entries[from:to], results[from:to], condemned)
+		}
+		if err != nil {
+			return nil, f.fail(fmt.Errorf("sqlfsm: apply: %w", err))
+		}
+		from = to
+	}
+	return results, nil
+}
+
+// batchEnd returns where the batch that begins at from ends.
+func batchEnd(entries []Entry, from int) int {
+	size := 0
+	for i := from; i < len(entries); i++ {
+		size += len(entries[i].Data)
+		if i-from == batchEntries || size > batchBytes && i > from {
+			return i
+		}
+	}
+	return len(entries)
+}
+
+// applyBatch applies entries in one SQLite transaction.
+func (f *FSM) applyBatch(entries []Entry, results []Result, condemned *undone) error {
+	before := f.meta
+	err := f.runBatch(entries, results, condemned)
+	if err == nil {
+		return nil
+	}
+	f.meta = before
+	f.writer.cache.clear()
+	f.names.forget()
+	if !f.writer.db.Autocommit() {
+		f.runOwn(f.own.rollback) // the error that we have is the one that counts
+	}
+	return err
+}
+
+func (f *FSM) runBatch(entries []Entry, results []Result, condemned *undone) error {
+	if err := f.runOwn(f.own.begin); err != nil {
+		return err
+	}
+	schemaVersion := f.meta.schemaVersion
+	for i := range entries {
+		e := &entries[i]
+		if e.Index <= f.meta.index {
+			return fmt.Errorf("entry %d comes after entry %d", e.Index, f.meta.index)
+		}
+		results[i] = Result{}
+		if e.Data != nil {
+			if err := f.applyEntry(e, &results[i], condemned); err != nil {
+				return err
+			}
+		}
+		f.meta.index, f.meta.term = e.Index, e.Term
+	}
+	err := f.runOwn(f.own.setMeta, value.Int(int64(f.meta.index)), value.Int(int64(f.meta.term)),
+		value.Int(f.meta.clock), value.Int(int64(f.meta.schemaVersion)))
+	if err != nil {
+		return err
+	}
+	return f.commit(f.meta.schemaVersion != schemaVersion)
+}
+
+// commit commits the batch and shows it to readers.
+func (f *FSM) commit(schemaChanged bool) error {
+	if schemaChanged {
+		f.gate.shut()
+		defer f.gate.open()
+	}
+	if err := f.runOwn(f.own.commit); err != nil {
+		return err
+	}
+	f.applied.Store(&position{f.meta.index, f.meta.term})
+	if schemaChanged {
+		if err := f.publishSchema(); err != nil {
+			return err
+		}
+	}
+	return f.checkpointer.afterCommit(f)
+}
+
+// runOwn runs one of our own statements.
+func (f *FSM) runOwn(s *sqlite.Stmt, args ...value.Value) error {
+	f.writer.guard.class = internal
+	return s.Run(args...)
+}
+
+// applyEntry applies one command and fills in its result. The error is the
+// node's, never the command's.
+func (f *FSM) applyEntry(e *Entry, r *Result, condemned *undone) error {
+	var err error
+	if r.Header, err = DecodeHeader(e.Data); err != nil {
+		return fmt.Errorf("entry %d: %w", e.Index, err)
+	}
+	if r.Header.SchemaVersion != f.meta.schemaVersion {
+		r.Err = ErrSchemaChanged
+		return nil
+	}
+	f.meta.clock = max(f.meta.clock, r.Header.Time)
+	if condemned != nil && condemned.index == e.Index {
+		r.Err = condemned.verdict
+		return nil
+	}
+	f.writer.setClock(f.meta.clock)
+	f.writer.random.Seed(r.Header.Seed)
+	f.writer.db.SetLastInsertRowID(0)
+	f.highest = false
+	if err := f.runOwn(f.own.savepoint); err != nil {
+		return err
+	}
+	defined, err := f.runStatements(e, r)
+	if err == nil {
+		err = f.checkEntry(defined)
+	}
+	return f.endEntry(e, r, defined, err)
+}
+
+// endEntry keeps or undoes what an entry did.
+func (f *FSM) endEntry(e *Entry, r *Result, defined bool, failure error) error {
+	if failure == nil {
+		if defined {
+			f.meta.schemaVersion = e.Index
+		}
+		return f.runOwn(f.own.release)
+	}
+	var verdict *errcode.Error
+	if !errors.As(failure, &verdict) {
+		return fmt.Errorf("entry %d: %w", e.Index, failure)
+	}
+	if f.writer.db.Autocommit() {
+		return &undone{index: e.Index, verdict: verdict}
+	}
+	r.Err = verdict
+	if err := f.runOwn(f.own.rollbackTo); err != nil {
+		return err
+	}
+	if defined {
+		f.forgetSchema()
+	}
+	return f.runOwn(f.own.release)
+}
+
+// runStatements runs an entry's statements and reports whether there was DDL
+// among them. An *errcode.Error is the command's, any other the node's.
+func (f *FSM) runStatements(e *Entry, r *Result) (defined bool, err error) {
+	n := f.decoder.begin(e.Data)
+	r.Results = make([]value.Result, 0, n)
+	var s statement
+	for i := 0; i < n; i++ {
+		f.decoder.next(&s)
+		if f.decoder.err != nil {
+			return defined, f.decoder.err
+		}
+		defined = defined || s.schema
+		var result value.Result
+		if err := f.runStatement(&s, &result, e.Collect); err != nil {
+			return defined, err
+		}
+		r.Results = append(r.Results, result)
+	}
+	return defined, f.decoder.end()
+}
+
+// runStatement runs one statement.
+func (f *FSM) runStatement(s *statement, result *value.Result, collect bool) error {
+	cl := writing
+	if s.schema {
+		cl = defining
+	}
+	p := f.writer.cache.getBytes(s.sql)
+	if p == nil || p.class != cl {
+		var err error
+		if p, err = f.writer.prepare(string(s.sql), cl); err != nil {
+			return f.explain(nil, err)
+		}
+	}
+	f.writer.guard.class = cl
+	collect = collect && s.hasRows
+	err := f.execute(p, s, result, collect)
+	if err != nil {
+		err = f.explain(p, err) // while the connection still has the statement
+	}
+	f.writer.cache.release(p)
+	if s.schema {
+		f.forgetSchema()
+		if err == nil {
+			err = f.changeTypes(s)
+		}
+	}
+	return err
+}
+
+// execute steps through a statement.
+func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect bool) error {
+	if err := p.Bind(s.args); err != nil {
+		return err
+	}
+	p.ResetSteps()
+	f.counter.steps, f.counter.exhausted, f.counter.counting = 0, false, true
+	defer func() { f.counter.counting = false }()
+	for {
+		more, err := p.Step()
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		if collect {
+			result.Rows.Append(p.Row())
+		}
+	}
+	// After DDL and SELECT, SQLite still answers with the number of the
+	// statement before.
+	if !s.schema && !p.ReadOnly() {
+		result.Affected = f.writer.db.Changes()
+	}
+	return nil
+}
+
+// checkEntry looks at what an entry has done as a whole.
+func (f *FSM) checkEntry(defined bool) error {
+	if f.highest {
+		return errHighestRowID()
+	}
+	// A deferred foreign key is checked at COMMIT, which many entries share;
+	// RELEASE lets it pass.
+	if f.writer.db.DeferredForeignKeys() {
+		return errcode.Newf(errcode.ForeignKeyViolation, "a deferred foreign key constraint is violated at the end of the command")
+	}
+	if !defined {
+		return nil
+	}
+	// ALTER TABLE … RENAME does not tell the authorizer the new name.
+	var count int64
+	err := f.writer.query(`SELECT count(*) FROM main.sqlite_schema WHERE lower(substr(name, 1, 9)) = '`+reservedPrefix+`'`,
+		func(row []value.Value) { count = row[0].Int() })
+	if err != nil {
+		return err
+	}
+	if count != ownObjects {
+		return errcode.Newf(errcode.InsufficientPrivilege, "names that begin with %s are reserved", reservedPrefix)
+	}
+	return nil
+}
+
+func errHighestRowID() *errcode.Error {
+	return errcode.Newf(errcode.NumericValueOutOfRange, "the row number 9223372036854775807 cannot be used").
+		WithHint("It is the highest that there is: no row could follow it.")
+}
+
+// forgetSchema drops what was made with a schema that has just changed.
+// SQLite would compile the statements again by itself, but would count the
+// instructions of the attempt too.
+func (f *FSM) forgetSchema() {
+	f.writer.cache.clear()
+	f.names.forget()
+}

@@ -1,0 +1,49 @@
+// Package sqlfsm is the state machine: it applies committed commands to an
+// embedded SQLite database and serves reads from it.
+//
+// In come log entries that hold commands (AppendCommand), in the order of
+// their indexes, and queries; out go what each command did and rows. The same
+// entries give the same database and the same results on every node, however
+// they are cut into batches and wherever a node was stopped and started again.
+// The package knows neither raft nor pgwire: indexes and terms are plain
+// numbers here. It may import sqlplan, internal/value, internal/errcode and
+// internal/sqlite.
+//
+// # The file
+//
+// One SQLite database in WAL mode holds the users' tables and two of ours,
+// which SQL cannot write:
+//
+//	_quorate_meta    one row: applied index and term, clock, schema version
+//	_quorate_types   relation, column → PostgreSQL type name and modifier
+//
+// The meta row is changed in the SQLite transaction that the entries are
+// applied in. So the file is always at one exact index, after a power loss too
+// (at an earlier one, as synchronous=NORMAL has it), and a node that starts
+// again goes on from there.
+//
+// # A command
+//
+// Numbers are big endian; uvarint is encoding/binary's.
+//
+//	+---------+--------+-------------+-----+------+------+----------------+
+//	| version | origin | incarnation | seq | time | seed | schema version |
+//	|    1    |   8    |      8      |  8  |  8   |  32  |       8        |
+//	+---------+--------+-------------+-----+------+------+----------------+
+//	| statements: uvarint count, then each:                               |
+//	|   flags 1 (1: DDL, 2: returns rows) | uvarint length, SQL           |
+//	|   uvarint count of type changes, each: op 1 | relation | column |   |
+//	|     new name (each uvarint length, text) | type OID 4 | modifier 4  |
+//	|   uvarint count of arguments, each as value.Value.Append writes it  |
+//	+---------------------------------------------------------------------+
+//
+// # Rules of apply
+//
+// An entry is all of its statements or nothing: each runs in a SAVEPOINT of
+// the batch's transaction. Nothing of a connection survives an entry: the
+// clock, the random stream, last_insert_rowid() and the instruction budget
+// start anew. What could not be made equal is refused (guard.go). An error
+// that depends on the node (I/O, disk full, memory) is never a result:
+// Apply returns it, nothing of the batch is reported, and the FSM applies no
+// more.
+package sqlfsm

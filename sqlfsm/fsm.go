@@ -1,0 +1,337 @@
+package sqlfsm
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"quorate/internal/sqlite"
+	"quorate/internal/value"
+	"quorate/sqlplan"
+	"quorate/sqlplan/pgfunc"
+)
+
+// Options are what Open may be told. They concern one node's resources, never
+// what a command does.
+type Options struct {
+	// Readers is how many queries can run at once. Each costs a connection:
+	// its part of the cache, and about 200 KiB for the schema and statements.
+	// Default: twice the processors, at least 4.
+	Readers int
+	// CacheBytes is the page cache of all connections together: half is the
+	// writer's, the readers share the rest. A page that is not cached is read
+	// from the operating system's cache, for about 1 µs. Default: 32 MiB.
+	CacheBytes int
+	// CheckpointBytes is how large the WAL may grow before it is moved into the
+	// database file. Larger: fewer pages written twice, a longer recovery of
+	// the WAL after a crash (about 1 s a GiB). Default: 16 MiB.
+	CheckpointBytes int
+}
+
+func (o *Options) setDefaults() {
+	if o.Readers <= 0 {
+		o.Readers = max(4, 2*runtime.GOMAXPROCS(0))
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 32 << 20
+	}
+	if o.CheckpointBytes <= 0 {
+		o.CheckpointBytes = 16 << 20
+	}
+}
+
+const (
+	writerStatements = 512 // cached by the writer
+	readerStatements = 256 // cached by each reader
+	pageBytes        = 4096
+
+	// applicationID is "QUOR" in the file's header, formatVersion what the file's
+	// tables of ours look like.
+	applicationID = 0x51554f52
+	formatVersion = 1
+)
+
+// ErrSchemaChanged says that the schema is not the one that a statement was
+// planned with, and that nothing has happened.
+var ErrSchemaChanged = errors.New("sqlfsm: the schema has changed since the statement was planned")
+
+// ErrClosed is returned by an FSM that is closed.
+var ErrClosed = errors.New("sqlfsm: closed")
+
+// FSM is the state machine on one database file. Apply is called by one
+// goroutine; Snapshot, Schema, Applied, Checkpoint, Size and Durable by any.
+type FSM struct {
+	path    string
+	options Options
+
+	// What Apply uses.
+	writer  *connection
+	own     ownStatements
+	meta    meta            // as of the last committed batch, and the running one while it runs
+	counter stepCounter     // the instruction budget of the running statement
+	names   constraintNames // names of constraints, looked up for error messages
+	highest bool            // the running entry used the highest rowid
+	decoder decoder
+
+	applied atomic.Pointer[position] // as of the last committed batch
+	schema  atomic.Pointer[sqlplan.Schema]
+	gate    schemaGate
+	readers pool
+	checkpointer
+
+	failure atomic.Pointer[error] // why the FSM applies no more; it serves no reads either
+}
+
+// position is a place in the log.
+type position struct{ index, term uint64 }
+
+// meta is the row of _quorate_meta.
+type meta struct {
+	index, term   uint64
+	clock         int64 // the time of the last command, µs since the Unix epoch
+	schemaVersion uint64
+}
+
+// ownStatements are the writer's statements that never change.
+type ownStatements struct {
+	begin, commit, rollback            *sqlite.Stmt
+	savepoint, release, rollbackTo     *sqlite.Stmt
+	setMeta                            *sqlite.Stmt
+	setType, dropRelation              *sqlite.Stmt
+	renameRelation, dropColumn, rename *sqlite.Stmt
+}
+
+// Open opens a database file, and creates it when it is missing.
+func Open(path string, o Options) (*FSM, error) {
+	o.setDefaults()
+	f := &FSM{path: path, options: o}
+	f.gate.visible.Store(schemaChanging)
+	if err := f.open(); err != nil {
+		f.closeConnections()
+		return nil, err
+	}
+	f.checkpointer.start(f)
+	return f, nil
+}
+
+func (f *FSM) open() (err error) {
+	f.writer, err = openConnection(f.path, sqlite.Create, f.options.CacheBytes/2, writerStatements)
+	if err != nil {
+		return err
+	}
+	if err := f.initialize(); err != nil {
+		return fmt.Errorf("sqlfsm: open %s: %w", f.path, err)
+	}
+	if err := f.readers.open(f.path, f.options); err != nil {
+		return err
+	}
+	return f.checkpointer.open(f.path)
+}
+
+// initialize makes our tables in a new file and reads them in an old one.
+func (f *FSM) initialize() error {
+	w := f.writer
+	if err := w.refuseFunctions(); err != nil {
+		return err
+	}
+	if err := f.checkIdentity(); err != nil {
+		return err
+	}
+	mode, err := w.queryText("PRAGMA journal_mode=WAL")
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the journal mode is %q and cannot be made WAL", mode)
+	}
+	if err := w.script(fmt.Sprintf(createScript, applicationID, formatVersion)); err != nil {
+		return err
+	}
+	err = w.query(`SELECT applied_index, applied_term, clock, schema_version FROM main._quorate_meta`, func(row []value.Value) {
+		f.meta = meta{index: uint64(row[0].Int()), term: uint64(row[1].Int()), clock: row[2].Int(), schemaVersion: uint64(row[3].Int())}
+	})
+	if err != nil {
+		return err
+	}
+	if err := f.prepareOwn(); err != nil {
+		return err
+	}
+	f.setHooks()
+	f.applied.Store(&position{f.meta.index, f.meta.term})
+	return f.publishSchema()
+}
+
+// createScript makes our tables. The application id says that a file is ours
+// even to the file command.
+const createScript = `
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS main._quorate_meta (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  applied_index INTEGER NOT NULL,
+  applied_term INTEGER NOT NULL,
+  clock INTEGER NOT NULL, -- microseconds since 1970-01-01 UTC
+  schema_version INTEGER NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO main._quorate_meta VALUES (1, 0, 0, 0, 0);
+CREATE TABLE IF NOT EXISTS main._quorate_types (
+  relation TEXT NOT NULL COLLATE NOCASE,
+  "column" TEXT NOT NULL COLLATE NOCASE,
+  type TEXT NOT NULL, -- pg_type.typname
+  modifier INTEGER NOT NULL, -- pg_attribute.atttypmod
+  PRIMARY KEY (relation, "column")
+) STRICT, WITHOUT ROWID;
+PRAGMA application_id=%d;
+PRAGMA user_version=%d;
+COMMIT;
+`
+
+// ownObjects is how many objects of the schema bear the reserved prefix.
+const ownObjects = 2
+
+// checkIdentity refuses a database that something else made, or a newer
+// version of this program.
+func (f *FSM) checkIdentity() error {
+	var id, version, objects int64
+	err := f.writer.query(`SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+		(SELECT count(*) FROM sqlite_schema)`, func(row []value.Value) {
+		id, version, objects = row[0].Int(), row[1].Int(), row[2].Int()
+	})
+	switch {
+	case err != nil:
+		return err
+	case id == 0 && objects == 0:
+		return nil
+	case id != applicationID:
+		return errors.New("this is not a database of Quorate's; name another file, or move this one away")
+	case version != formatVersion:
+		return fmt.Errorf("the file's format is %d and this program reads format %d: use the version that wrote it", version, formatVersion)
+	}
+	return nil
+}
+
+// script runs several of our own statements.
+func (c *connection) script(sql string) error {
+	c.guard.start(internal)
+	return c.db.Exec(sql)
+}
+
+func (f *FSM) prepareOwn() error {
+	f.writer.guard.start(internal)
+	for _, s := range []struct {
+		to  **sqlite.Stmt
+		sql string
+	}{
+		{&f.own.begin, "BEGIN IMMEDIATE"},
+		{&f.own.commit, "COMMIT"},
+		{&f.own.rollback, "ROLLBACK"},
+		{&f.own.savepoint, "SAVEPOINT entry"},
+		{&f.own.release, "RELEASE entry"},
+		{&f.own.rollbackTo, "ROLLBACK TO entry"},
+		{&f.own.setMeta, "UPDATE main._quorate_meta SET applied_index=?1, applied_term=?2, clock=?3, schema_version=?4 WHERE id=1"},
+		{&f.own.setType, "INSERT OR REPLACE INTO main._quorate_types VALUES (?1, ?2, ?3, ?4)"},
+		{&f.own.dropRelation, "DELETE FROM main._quorate_types WHERE relation=?1"},
+		{&f.own.renameRelation, "UPDATE OR REPLACE main._quorate_types SET relation=?2 WHERE relation=?1"},
+		{&f.own.dropColumn, `DELETE FROM main._quorate_types WHERE relation=?1 AND "column"=?2`},
+		{&f.own.rename, `UPDATE OR REPLACE main._quorate_types SET "column"=?3 WHERE relation=?1 AND "column"=?2`},
+	} {
+		var err error
+		if *s.to, _, err = f.writer.db.Prepare(s.sql, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *ownStatements) finalize() {
+	for _, s := range []*sqlite.Stmt{o.begin, o.commit, o.rollback, o.savepoint, o.release, o.rollbackTo, o.setMeta,
+		o.setType, o.dropRelation, o.renameRelation, o.dropColumn, o.rename} {
+		if s != nil {
+			s.Finalize()
+		}
+	}
+}
+
+// Applied returns the index and term of the last entry that was applied.
+func (f *FSM) Applied() (index, term uint64) {
+	p := f.applied.Load()
+	return p.index, p.term
+}
+
+// Schema returns the schema as of the last Apply. It is never changed.
+func (f *FSM) Schema() *sqlplan.Schema { return f.schema.Load() }
+
+// Size returns the bytes that the database and its WAL take on disk.
+func (f *FSM) Size() int64 {
+	var size int64
+	for _, name := range []string{f.path, f.path + "-wal"} {
+		if info, err := os.Stat(name); err == nil {
+			size += info.Size()
+		}
+	}
+	return size
+}
+
+// fail records why the FSM cannot go on and returns it.
+func (f *FSM) fail(err error) error {
+	f.failure.CompareAndSwap(nil, &err)
+	return err
+}
+
+// failed returns why the FSM cannot go on, nil when it can.
+func (f *FSM) failed() error {
+	if p := f.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Close waits for the open snapshots to be closed and closes the file. Apply
+// must not be running.
+func (f *FSM) Close() error {
+	f.fail(ErrClosed)
+	f.checkpointer.stop()
+	f.readers.close()
+	return f.closeConnections()
+}
+
+// closeConnections closes what is open. The writer comes last: it moves the
+// rest of the WAL into the file.
+func (f *FSM) closeConnections() error {
+	f.readers.close()
+	f.checkpointer.close()
+	if f.writer == nil {
+		return nil
+	}
+	f.own.finalize()
+	err := f.writer.close()
+	f.writer = nil
+	if err != nil {
+		return fmt.Errorf("sqlfsm: close %s: %w", f.path, err)
+	}
+	return nil
+}
+
+// Engine names what decides how a statement runs: SQLite's version and build,
+// the functions that we register, and the processor. Nodes with equal names
+// run every command alike.
+func Engine() string { return engine() }
+
+var engine = sync.OnceValue(func() string {
+	build := sha256.New()
+	fmt.Fprintln(build, sqlite.SourceID())
+	fmt.Fprintln(build, strings.Join(sqlite.CompileOptions(), "\n"))
+	fmt.Fprintln(build, settings, limits, statementSteps)
+	var functions []string
+	for _, f := range pgfunc.Implementations() {
+		functions = append(functions, fmt.Sprintf("%s/%d/%t", f.Name, f.Args, f.Deterministic))
+	}
+	sort.Strings(functions)
+	fmt.Fprintln(build, functions)
+	return fmt.Sprintf("sqlite-%s-%.6x-%s", sqlite.Version(), build.Sum(nil), runtime.GOARCH)
+})
