@@ -95,8 +95,7 @@ func newCluster(n int, config func(NodeID) Config) *cluster {
 	return c
 }
 
-// startedCluster makes n members that are up, with timeouts of 10 ticks and
-// heartbeats every 3.
+// startedCluster makes n members that are up, with the settings of testConfig.
 func startedCluster(n int) *cluster {
 	c := newCluster(n, testConfig)
 	for _, n := range c.nodes {
@@ -105,10 +104,17 @@ func startedCluster(n int) *cluster {
 	return c
 }
 
+// testConfig has followers stick to a leader for 10 ticks and campaign after
+// 20, and heartbeats every 3. A follower's questions count from 1.
 func testConfig(id NodeID) Config {
 	return Config{
 		ID: id, ElectionTicks: 10, ElectionTicksMax: 20, HeartbeatTicks: 3,
-		Rand: func(int) int { return 0 },
+		Rand: func(n int) int {
+			if n > 100 {
+				return 0
+			}
+			return n - 1
+		},
 	}
 }
 
