@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitcode.OK
 	}
 	var signalled signalError
-	if errors.As(context.Cause(ctx), &signalled) && errors.Is(err, context.Canceled) {
+	if errors.As(context.Cause(ctx), &signalled) && (errors.Is(err, context.Canceled) || errors.As(err, &signalled)) {
 		return 128 + int(signalled.signal)
 	}
 	var exit *exitcode.Error

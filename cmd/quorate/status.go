@@ -93,9 +93,6 @@ func askCluster(ctx context.Context, endpoints []string) (*clusterStatus, error)
 		}
 		return askMembers(ctx, client, endpoint, members), nil
 	}
-	if err := context.Cause(ctx); errors.Is(err, context.Canceled) {
-		return nil, err
-	}
 	return nil, failed(errors.Join(failures...), "Is a node running there? --endpoint names the admin address of one.")
 }
 
