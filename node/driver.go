@@ -1,8 +1,6 @@
 package node
 
 import (
-	"errors"
-
 	"quorate/raft"
 	"quorate/sqlfsm"
 	"quorate/transport"
@@ -21,6 +19,8 @@ type effects interface {
 	send(messages []raft.Message)
 	sendProposals(to raft.NodeID, p []transport.Proposal)
 	sendReplies(to raft.NodeID, r []transport.ProposalReply)
+	// refused tells of a message that a correct member would not have sent.
+	refused(err error)
 }
 
 // events is what happened since the driver's last turn. The slices are the
@@ -94,13 +94,13 @@ type unsyncedWrite struct {
 func newDriver(self raft.NodeID, core *raft.Raft, out effects, commands *commands, reads *readQueue, resendTicks, stallTicks int) *driver {
 	d := &driver{self: self, core: core, out: out, stallTicks: stallTicks}
 	d.proposer = proposer{driver: d, commands: commands, resendTicks: resendTicks}
-	d.acceptor = acceptor{driver: d, origins: map[raft.NodeID]*acceptedSeqs{}}
+	d.acceptor = acceptor{driver: d, origins: map[incarnation]*acceptedSeqs{}}
 	d.reader = reader{driver: d, queue: reads, resendTicks: resendTicks}
 	return d
 }
 
 // turn handles what happened and hands out what follows from it.
-func (d *driver) turn(e *events) error {
+func (d *driver) turn(e *events) {
 	d.now = e.now
 	for range e.ticks {
 		d.tick++
@@ -110,8 +110,8 @@ func (d *driver) turn(e *events) error {
 		d.persisted(e.persisted)
 	}
 	for _, m := range e.messages {
-		if err := d.core.Step(m); err != nil && !errors.As(err, new(*raft.NotLeaderError)) {
-			return err
+		if err := d.core.Step(m); err != nil {
+			d.out.refused(err)
 		}
 	}
 	if e.applied.index > 0 {
@@ -131,7 +131,6 @@ func (d *driver) turn(e *events) error {
 	}
 	d.reader.start()
 	d.drain()
-	return nil
 }
 
 // drain hands out everything that the core wants done. Reads that were lost

@@ -18,7 +18,10 @@ import (
 // one whose session was told of success is there; and the sessions of nodes
 // that live get an answer as soon as there is a quorum again.
 
-var seedFlag = flag.Uint64("seed", 0, "run TestCommandsOnce with this seed only")
+var (
+	seedFlag  = flag.Uint64("seed", 0, "run TestCommandsOnce with this seed only")
+	seedsFlag = flag.Int("seeds", 60, "run TestCommandsOnce with this many seeds")
+)
 
 // world is a cluster without goroutines.
 type world struct {
@@ -101,6 +104,7 @@ func (n *worldNode) start() {
 
 func (n *worldNode) write(w logWrite)           { n.unsynced = append(n.unsynced, w) }
 func (n *worldNode) apply(entries []raft.Entry) { n.committed = append(n.committed, entries...) }
+func (n *worldNode) refused(err error)          { n.world.t.Error(err) }
 func (n *worldNode) fetch(raft.Fetch)           { n.world.t.Fatal("the log is short enough to be in memory") }
 
 func (n *worldNode) send(messages []raft.Message) {
@@ -167,9 +171,7 @@ func (n *worldNode) turn(ticks int) {
 	e := n.inbox
 	n.inbox = events{}
 	e.ticks, e.now = ticks, n.world.now
-	if err := n.driver.turn(&e); err != nil {
-		n.world.t.Fatal(err)
-	}
+	n.driver.turn(&e)
 }
 
 // sync makes the oldest writes durable.
@@ -233,7 +235,7 @@ func TestCommandsOnce(t *testing.T) {
 	seeds := []uint64{*seedFlag}
 	if *seedFlag == 0 {
 		seeds = nil
-		for i := range 60 {
+		for i := range *seedsFlag {
 			seeds = append(seeds, uint64(i+1))
 		}
 	}

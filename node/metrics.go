@@ -80,7 +80,7 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quorate_build_info", Help: "1, with the versions as labels.",
 			ConstLabels: prometheus.Labels{"version": n.cfg.Version, "engine": n.engine}}, func() float64 { return 1 }),
 		&peerCollector{n},
-		n.pg.Collector(),
+		n.pg.Metrics,
 	}
 	for _, c := range collectors {
 		if err := r.Register(c); err != nil {

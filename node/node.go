@@ -125,7 +125,7 @@ func Open(cfg Config) (_ *Node, err error) {
 	if err := n.openTransport(storage); err != nil {
 		return nil, err
 	}
-	n.pg = &pgwire.Server{Backend: n, Logger: cfg.Logger.With().Str("component", "pgwire").Logger(), Version: cfg.Version}
+	n.pg = &pgwire.Server{Backend: n, Logger: cfg.Logger.With().Str("component", "pgwire").Logger(), Version: cfg.Version, Metrics: pgwire.NewMetrics()}
 	n.showCore()
 	if err := n.registerMetrics(cfg.Metrics); err != nil {
 		return nil, fmt.Errorf("node: register metrics: %w", err)

@@ -1,7 +1,7 @@
 package node
 
 import (
-	"slices"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -41,7 +41,6 @@ type pending struct {
 	// The driver's:
 	term     raft.Term   // in which it was proposed
 	leader   raft.NodeID // to whom it was sent; 0: this node itself
-	copies   int         // how often it was sent in that term
 	accepted bool        // the leader said so
 	sent     int         // the tick of the last copy
 }
@@ -177,7 +176,7 @@ type proposer struct {
 	resendTicks int
 
 	waiting  []*pending // not proposed: no leader is known
-	later    []*pending // refused; they wait for the next tick
+	later    []*pending // not taken by the own core; they wait for the next tick
 	inflight []*pending // proposed in some term; finished ones are dropped on the way
 	// fence is the highest term of an applied entry: nothing of a lower term
 	// can be applied any more.
@@ -234,7 +233,7 @@ func (p *proposer) proposeHere() {
 		return
 	}
 	for _, c := range p.sent {
-		c.term, c.leader, c.accepted, c.copies = term, 0, true, 1
+		c.term, c.leader, c.accepted = term, 0, true
 	}
 	p.inflight = append(p.inflight, p.sent...)
 }
@@ -246,7 +245,7 @@ func (p *proposer) proposeTo(leader raft.NodeID) {
 	}
 	term := p.driver.core.Term()
 	for _, c := range p.sent {
-		c.term, c.leader, c.accepted, c.copies = term, leader, false, 0
+		c.term, c.leader, c.accepted = term, leader, false
 	}
 	p.inflight = append(p.inflight, p.sent...)
 	p.transmit(leader, p.sent)
@@ -257,7 +256,6 @@ func (p *proposer) transmit(leader raft.NodeID, commands []*pending) {
 	low := p.commands.lowWater()
 	p.out = p.out[:0]
 	for _, c := range commands {
-		c.copies++
 		c.sent = p.driver.tick
 		p.out = append(p.out, transport.Proposal{
 			Origin: p.driver.self, Term: c.term, Seq: c.seq, LowWater: low, Data: c.data,
@@ -271,7 +269,7 @@ func (p *proposer) transmit(leader raft.NodeID, commands []*pending) {
 func (p *proposer) requeued(commands []*pending) []*pending {
 	var wanted []*pending
 	for _, c := range commands {
-		c.term, c.leader, c.accepted, c.copies = 0, 0, false, 0
+		c.term, c.leader, c.accepted = 0, 0, false
 		if c.state.CompareAndSwap(proposed, queued) {
 			wanted = append(wanted, c)
 		}
@@ -302,39 +300,20 @@ func (p *proposer) applied(term raft.Term) {
 	p.waiting = append(p.waiting, p.requeued(again)...)
 }
 
-// replies takes the leader's answers.
+// replies takes the leader's answers. Only a yes counts. A no does not say that
+// the command is not in the log: an earlier copy may have been accepted. If the
+// receiver does not lead the term any more, the fence will decide; if it has
+// too much to do, the next copy may be taken.
 func (p *proposer) replies(replies []transport.ProposalReply) {
-	var refused []*pending
 	for _, r := range replies {
-		c := p.commands.get(r.Seq)
-		if c == nil || c.state.Load() != proposed || c.term != r.Term {
-			continue
-		}
-		if r.Accepted {
+		if c := p.commands.get(r.Seq); c != nil && c.term == r.Term && r.Accepted {
 			c.accepted = true
-		} else if c.copies == 1 && !c.accepted {
-			// The only copy was refused, so it is not in the log. After a
-			// second copy nobody knows: the first may have been accepted and
-			// the second refused; then the fence decides.
-			refused = append(refused, c)
 		}
 	}
-	if len(refused) == 0 {
-		return
-	}
-	keep := p.inflight[:0]
-	for _, c := range p.inflight {
-		if !slices.Contains(refused, c) {
-			keep = append(keep, c)
-		}
-	}
-	clear(p.inflight[len(keep):])
-	p.inflight = keep
-	p.later = append(p.later, p.requeued(refused)...)
 }
 
 // resend runs on every tick: it sends again what was not answered for a while,
-// lets refused commands try again and forgets what is finished.
+// lets commands that were not taken try again and forgets what is finished.
 func (p *proposer) resend() {
 	p.waiting = append(p.waiting, p.later...)
 	p.later = p.later[:0]
@@ -362,25 +341,24 @@ func (p *proposer) resend() {
 type acceptor struct {
 	driver  *driver
 	term    raft.Term
-	origins map[raft.NodeID]*acceptedSeqs
+	origins map[incarnation]*acceptedSeqs
 
 	batch [][]byte
 	seqs  []transport.ProposalReply
 }
 
-// acceptedSeqs are the numbers accepted from one origin in the current term.
-type acceptedSeqs struct {
-	incarnation uint64
-	low         uint64 // everything below is settled at the origin
-	seqs        map[uint64]struct{}
+// incarnation is one life of an origin. Its numbers begin anew with each, and
+// proposals of an earlier one may still arrive.
+type incarnation struct {
+	origin raft.NodeID
+	number uint64
 }
 
-// Reasons for which a proposal is refused.
-const (
-	refusedNotLeader uint8 = iota + 1
-	refusedOverloaded
-	refusedMalformed
-)
+// acceptedSeqs are the numbers accepted from one origin in the current term.
+type acceptedSeqs struct {
+	low  uint64 // everything below is settled at the origin
+	seqs map[uint64]struct{}
+}
 
 // proposals takes what other members propose, in runs of one origin.
 func (a *acceptor) proposals(list []transport.Proposal) {
@@ -398,7 +376,7 @@ func (a *acceptor) fromOrigin(list []transport.Proposal) {
 	origin, term := list[0].Origin, list[0].Term
 	a.seqs = a.seqs[:0]
 	if a.driver.core.Role() != raft.Leader || a.driver.core.Term() != term {
-		a.refuse(list, refusedNotLeader)
+		a.refuse(list, transport.NotLeader)
 		a.driver.out.sendReplies(origin, a.seqs)
 		return
 	}
@@ -408,40 +386,41 @@ func (a *acceptor) fromOrigin(list []transport.Proposal) {
 	}
 	a.batch = a.batch[:0]
 	fresh := make([]transport.Proposal, 0, len(list))
-	var set *acceptedSeqs
+	var sets []*acceptedSeqs // of the fresh ones
 	for _, p := range list {
 		h, err := sqlfsm.DecodeHeader(p.Data)
 		if err != nil || h.Seq != p.Seq {
-			a.refuse([]transport.Proposal{p}, refusedMalformed)
+			a.driver.out.refused(fmt.Errorf("node: member %v proposes command %d, which is malformed or named otherwise: %v", origin, p.Seq, err))
 			continue
 		}
-		set = a.set(origin, h.Incarnation)
+		set := a.set(incarnation{origin, h.Incarnation})
 		set.forget(p.LowWater)
 		if _, seen := set.seqs[p.Seq]; seen || p.Seq < set.low {
 			a.accept(p)
 			continue
 		}
-		fresh = append(fresh, p)
+		set.seqs[p.Seq] = struct{}{} // a second copy may be in the same list
+		fresh, sets = append(fresh, p), append(sets, set)
 		a.batch = append(a.batch, restamp(p.Data, &h, a.driver.now))
 	}
 	if len(fresh) > 0 {
 		if _, err := a.driver.propose(a.batch); err != nil {
-			a.refuse(fresh, refusedOverloaded)
-		} else {
-			for _, p := range fresh {
-				set.seqs[p.Seq] = struct{}{}
-				a.accept(p)
+			for i, p := range fresh {
+				delete(sets[i].seqs, p.Seq)
 			}
+			a.refuse(fresh, transport.Overloaded)
+		} else {
+			a.accept(fresh...)
 		}
 	}
 	a.driver.out.sendReplies(origin, a.seqs)
 }
 
-func (a *acceptor) set(origin raft.NodeID, incarnation uint64) *acceptedSeqs {
-	s := a.origins[origin]
-	if s == nil || s.incarnation != incarnation {
-		s = &acceptedSeqs{incarnation: incarnation, seqs: map[uint64]struct{}{}}
-		a.origins[origin] = s
+func (a *acceptor) set(of incarnation) *acceptedSeqs {
+	s := a.origins[of]
+	if s == nil {
+		s = &acceptedSeqs{seqs: map[uint64]struct{}{}}
+		a.origins[of] = s
 	}
 	return s
 }
@@ -465,11 +444,13 @@ func (s *acceptedSeqs) forget(low uint64) {
 	s.low = low
 }
 
-func (a *acceptor) accept(p transport.Proposal) {
-	a.seqs = append(a.seqs, transport.ProposalReply{Seq: p.Seq, Term: p.Term, Accepted: true})
+func (a *acceptor) accept(list ...transport.Proposal) {
+	for _, p := range list {
+		a.seqs = append(a.seqs, transport.ProposalReply{Seq: p.Seq, Term: p.Term, Accepted: true})
+	}
 }
 
-func (a *acceptor) refuse(list []transport.Proposal, reason uint8) {
+func (a *acceptor) refuse(list []transport.Proposal, reason transport.Reason) {
 	for _, p := range list {
 		a.seqs = append(a.seqs, transport.ProposalReply{Seq: p.Seq, Term: p.Term, Reason: reason})
 	}

@@ -66,9 +66,7 @@ func (n *Node) runDriver(ctx context.Context) error {
 		}
 		n.inbox.take(&e)
 		e.ticks, e.now = ticks, time.Now().UnixMicro()
-		if err := n.driver.turn(&e); err != nil {
-			return fmt.Errorf("node: raft: %w", err)
-		}
+		n.driver.turn(&e)
 		n.observe(ticks > 0)
 		clear(e.messages)
 		clear(e.commands)
@@ -167,7 +165,7 @@ func (n *Node) runApplier(ctx context.Context) error {
 			for _, e := range chunk {
 				entries = append(entries, n.command(e))
 			}
-			if err := n.apply(entries); err != nil {
+			if err := n.applyBatch(entries); err != nil {
 				return err
 			}
 			clear(entries)
@@ -191,7 +189,7 @@ func (n *Node) ours(h *sqlfsm.Header) bool {
 	return h.Origin == uint64(n.id) && h.Incarnation == n.incarnation
 }
 
-func (n *Node) apply(entries []sqlfsm.Entry) error {
+func (n *Node) applyBatch(entries []sqlfsm.Entry) error {
 	began := time.Now()
 	results, err := n.fsm.Apply(entries)
 	if err != nil {
@@ -235,6 +233,7 @@ func (n *Node) runFetcher(ctx context.Context) error {
 // The driver's effects.
 
 func (n *Node) write(w logWrite)      { n.writes.put(w) }
+func (n *Node) apply(e []raft.Entry)  { n.committed.put(e...) }
 func (n *Node) fetch(f raft.Fetch)    { n.fetches.put(f) }
 func (n *Node) send(m []raft.Message) { n.transport.Send(m) }
 
@@ -244,4 +243,8 @@ func (n *Node) sendProposals(to raft.NodeID, p []transport.Proposal) {
 
 func (n *Node) sendReplies(to raft.NodeID, r []transport.ProposalReply) {
 	n.transport.SendReplies(to, r) // likewise
+}
+
+func (n *Node) refused(err error) {
+	n.cfg.Logger.Error().Str("component", "raft").Err(err).Msg("message refused")
 }

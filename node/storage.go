@@ -132,7 +132,7 @@ func memberName(c raft.Configuration, id raft.NodeID) string {
 
 // openTransport connects this node with the others.
 func (n *Node) openTransport(storage [16]byte) error {
-	registry, err := transport.OpenRegistry(vfs.OS(), filepath.Join(n.cfg.DataDir, "peers.json"))
+	registry, err := transport.OpenRegistry(vfs.OS{}, filepath.Join(n.cfg.DataDir, "peers.json"))
 	if err != nil {
 		return n.dirError(err, "")
 	}
