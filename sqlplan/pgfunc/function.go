@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"quorate/internal/value"
+	"quorate/sqlplan/pgtype"
 )
 
 // Context is what a call may know of the command that it runs in. There is one
@@ -18,7 +19,7 @@ type Function struct {
 	Name string // PostgreSQL's, lower case
 	// Args are the types of the arguments; pgtype.Any takes every type.
 	Args []uint32
-	// Variadic: the last of Args may be given once or more often.
+	// Variadic: the last of Args may be given any number of times, also none.
 	Variadic bool
 	// Result is the type of the result; pgtype.Any: that of the first argument
 	// whose type is Any.
@@ -29,6 +30,12 @@ type Function struct {
 	Window bool
 	// SQLite is the name to emit.
 	SQLite string
+	// TextArgs: arguments whose parameter is Any are to be cast to text
+	// (q_cast_text) by the planner: concat() shows a timestamp as output does.
+	TextArgs bool
+	// TypeArgs: after the arguments follow, as integers, the OIDs of their
+	// types: to_json() shows a boolean differently from an integer.
+	TypeArgs bool
 	// TimeZone: the session's time zone is a hidden last argument.
 	TimeZone bool
 	// Volatile: every call may give another result (random()), or the result
@@ -40,12 +47,7 @@ type Function struct {
 
 // Lookup returns the functions of a name (lower case) for overload resolution,
 // nil when there are none. The caller must not change them.
-func Lookup(name string) []*Function {
-	if f, ok := byName[name]; ok {
-		return f
-	}
-	return byName[strings.ToLower(name)]
-}
+func Lookup(name string) []*Function { return byName[name] }
 
 // Implementation is a function that is registered with SQLite.
 type Implementation struct {
@@ -64,4 +66,148 @@ func Implementations() []Implementation { return implementations }
 var (
 	byName          = map[string][]*Function{}
 	implementations []Implementation
+	implemented     = map[[2]any]bool{} // name and number of arguments
 )
+
+// impl is the code of a function.
+type impl func(ctx Context, args []value.Value) (value.Value, error)
+
+// entry is a row of the function tables. The signature reads
+//
+//	name(type, type…) result [= name to emit] [; flag …]
+//
+// where a type followed by … is variadic, and the flags are aggregate, window,
+// text (TextArgs), types (TypeArgs), zone (TimeZone), volatile, and null: the
+// function is called with NULLs (functions with code, and SQLite's that return
+// something else than NULL, are strict otherwise). Code is nil when SQLite has
+// the function, or when a row before gave it.
+type entry struct {
+	signature string
+	code      impl
+}
+
+func init() {
+	for _, table := range [][]entry{textFunctions, patternFunctions, mathFunctions, timeFunctions, jsonFunctions,
+		aggregateFunctions, sessionFunctions, sqliteFunctions} {
+		for _, e := range table {
+			f := parseSignature(e.signature)
+			byName[f.Name] = append(byName[f.Name], f)
+			if e.code != nil {
+				implement(f.SQLite, f.arity(), f.Strict, !f.Volatile, e.code)
+			}
+		}
+	}
+	for _, table := range [][]internalFunction{operatorFunctions, patternOperators, castFunctions(), spanFunctions,
+		sqliteRandom} {
+		for _, f := range table {
+			implement(f.name, f.args, f.strict, !f.volatile, f.code)
+		}
+	}
+}
+
+// internalFunction is one that only the planner calls.
+type internalFunction struct {
+	name     string
+	args     int
+	strict   bool
+	volatile bool
+	code     impl
+}
+
+// arity is the number of arguments that SQLite sees.
+func (f *Function) arity() int {
+	if f.Variadic {
+		return -1
+	}
+	n := len(f.Args)
+	if f.TypeArgs {
+		n *= 2
+	}
+	if f.TimeZone {
+		n++
+	}
+	return n
+}
+
+func implement(name string, args int, strict, deterministic bool, code impl) {
+	if key := [2]any{name, args}; implemented[key] {
+		panic("pgfunc: two implementations of " + name)
+	} else {
+		implemented[key] = true
+	}
+	if strict {
+		code = nullWhenNull(code)
+	}
+	implementations = append(implementations, Implementation{Name: name, Args: args, Deterministic: deterministic, Impl: code})
+}
+
+func nullWhenNull(code impl) impl {
+	return func(ctx Context, args []value.Value) (value.Value, error) {
+		for _, a := range args {
+			if a.IsNull() {
+				return value.Value{}, nil
+			}
+		}
+		return code(ctx, args)
+	}
+}
+
+// parseSignature panics on what our own tables cannot contain.
+func parseSignature(s string) *Function {
+	bad := func() { panic("pgfunc: bad signature " + s) }
+	head, flags, _ := strings.Cut(s, ";")
+	head, emitted, renamed := strings.Cut(head, "=")
+	name, rest, ok := strings.Cut(head, "(")
+	args, result, ok2 := strings.Cut(rest, ")")
+	if !ok || !ok2 {
+		bad()
+	}
+	f := &Function{Name: name, SQLite: name, Result: typeNamed(strings.TrimSpace(result)), Strict: true}
+	if renamed {
+		f.SQLite = strings.TrimSpace(emitted)
+	}
+	for arg := range strings.SplitSeq(args, ",") {
+		arg = strings.TrimSpace(arg)
+		if arg == "" {
+			continue
+		}
+		if bare, ok := strings.CutSuffix(arg, "…"); ok {
+			f.Variadic = true
+			arg = bare
+		}
+		f.Args = append(f.Args, typeNamed(arg))
+	}
+	for _, flag := range strings.Fields(flags) {
+		switch flag {
+		case "aggregate":
+			f.Aggregate, f.Strict = true, false
+		case "window":
+			f.Window, f.Strict = true, false
+		case "text":
+			f.TextArgs = true
+		case "types":
+			f.TypeArgs = true
+		case "zone":
+			f.TimeZone = true
+		case "volatile":
+			f.Volatile = true
+		case "null":
+			f.Strict = false
+		default:
+			bad()
+		}
+	}
+	return f
+}
+
+// typeNamed finds a type by its internal name.
+func typeNamed(name string) uint32 {
+	if name == "any" {
+		return pgtype.Any
+	}
+	oid, ok := pgtype.ByName(name)
+	if !ok {
+		panic("pgfunc: no type " + name)
+	}
+	return oid
+}

@@ -22,7 +22,7 @@ const (
 	// pgEpochDays is 2000-01-01, from which PostgreSQL counts.
 	pgEpochDays = 10957
 
-	microsLeast Micros = -62135596800 * microsPerSecond  // 0001-01-01 00:00:00
+	microsLeast Micros = -62135596800 * microsPerSecond   // 0001-01-01 00:00:00
 	microsMost  Micros = 253402300800*microsPerSecond - 1 // 9999-12-31 23:59:59.999999
 
 	dateLength      = len("2006-01-02")

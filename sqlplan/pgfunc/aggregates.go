@@ -1,0 +1,52 @@
+package pgfunc
+
+// Aggregate and window functions (manual, sections 9.21 and 9.22): SQLite has
+// the code, PostgreSQL the types. A sum of bigints that overflows is SQLite's
+// error "integer overflow"; PostgreSQL would go on in numeric.
+var aggregateFunctions = []entry{
+	{"count() int8; aggregate", nil}, // count(*)
+	{"count(any) int8; aggregate", nil},
+	{"sum(int2) int8; aggregate", nil},
+	{"sum(int4) int8; aggregate", nil},
+	{"sum(int8) numeric; aggregate", nil},
+	{"sum(numeric) numeric; aggregate", nil},
+	{"sum(float4) float4; aggregate", nil},
+	{"sum(float8) float8; aggregate", nil},
+	{"avg(int2) numeric; aggregate", nil},
+	{"avg(int4) numeric; aggregate", nil},
+	{"avg(int8) numeric; aggregate", nil},
+	{"avg(numeric) numeric; aggregate", nil},
+	{"avg(float4) float8; aggregate", nil},
+	{"avg(float8) float8; aggregate", nil},
+	{"min(any) any; aggregate", nil},
+	{"max(any) any; aggregate", nil},
+	{"bool_and(bool) bool = min; aggregate", nil},
+	{"bool_or(bool) bool = max; aggregate", nil},
+	{"every(bool) bool = min; aggregate", nil},
+	{"string_agg(text, text) text; aggregate", nil},
+	{"json_agg(any) json = json_group_array; aggregate", nil},
+	{"jsonb_agg(any) jsonb = json_group_array; aggregate", nil},
+	{"json_object_agg(any, any) json = json_group_object; aggregate", nil},
+	{"jsonb_object_agg(any, any) jsonb = json_group_object; aggregate", nil},
+	{"total(any) float8; aggregate", nil},
+	{"group_concat(any) text; aggregate", nil},
+	{"group_concat(any, text) text; aggregate", nil},
+	{"json_group_array(any) json; aggregate", nil},
+	{"json_group_object(text, any) json; aggregate", nil},
+
+	{"row_number() int8; window", nil},
+	{"rank() int8; window", nil},
+	{"dense_rank() int8; window", nil},
+	{"percent_rank() float8; window", nil},
+	{"cume_dist() float8; window", nil},
+	{"ntile(int4) int4; window", nil},
+	{"lag(any) any; window", nil},
+	{"lag(any, int4) any; window", nil},
+	{"lag(any, int4, any) any; window", nil},
+	{"lead(any) any; window", nil},
+	{"lead(any, int4) any; window", nil},
+	{"lead(any, int4, any) any; window", nil},
+	{"first_value(any) any; window", nil},
+	{"last_value(any) any; window", nil},
+	{"nth_value(any, int4) any; window", nil},
+}

@@ -1,0 +1,49 @@
+package pgfunc
+
+import (
+	"math"
+	"strconv"
+
+	"quorate/internal/errcode"
+	"quorate/internal/value"
+	"quorate/sqlplan/pgtype"
+)
+
+// textOf is an argument as text. The planner gives TEXT where text is due; a
+// value of another class is shown as output shows it.
+func textOf(v value.Value) []byte {
+	if v.Kind() == value.Text || v.Kind() == value.Blob {
+		return v.Bytes()
+	}
+	text, _ := pgtype.AppendText(nil, pgtype.Of(pgtype.Text), v, nil)
+	return text
+}
+
+// intOf is an argument as a number of characters, digits and the like.
+func intOf(v value.Value) int {
+	switch v.Kind() {
+	case value.Real:
+		f := v.Float()
+		return int(math.Max(math.Min(f, math.MaxInt32), math.MinInt32))
+	case value.Text:
+		n, _ := strconv.Atoi(v.Text())
+		return n
+	}
+	return int(v.Int())
+}
+
+// resultBytesMost bounds what a function makes out of little: repeat('x', 1e9).
+const resultBytesMost = 64 << 20
+
+func checkSize(bytes int) error {
+	if bytes > resultBytesMost {
+		return errcode.Newf(errcode.ProgramLimitExceeded, "requested length too large").
+			WithHint("Functions make results of up to %d MiB.", resultBytesMost>>20)
+	}
+	return nil
+}
+
+// fail returns an error for the client.
+func fail(code errcode.Code, format string, args ...any) (value.Value, error) {
+	return value.Value{}, errcode.Newf(code, format, args...)
+}

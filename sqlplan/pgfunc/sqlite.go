@@ -1,0 +1,47 @@
+package pgfunc
+
+// SQLite's own functions that its users expect (lang_corefunc.html,
+// lang_datefunc.html, json1.html), typed and passed on. What names the node or
+// the engine's inside (sqlite_version, total_changes, load_extension …) is not
+// here, and so is not known.
+var sqliteFunctions = []entry{
+	{"typeof(any) text; null", nil},
+	{"hex(any) text; null", nil},
+	{"unhex(text) bytea", nil},
+	{"unhex(text, text) bytea", nil},
+	{"instr(any, any) int8", nil},
+	{"unicode(text) int4", nil},
+	{"char(int4…) text", nil},
+	{"quote(any) text; null", nil},
+	{"zeroblob(int4) bytea", nil},
+	{"printf(text, any…) text; null", nil},
+	{"glob(text, text) bool", nil},
+	{"iif(bool, any, any) any; null", nil},
+	{"ifnull(any, any) any; null", nil},
+	{"last_insert_rowid() int8; volatile", nil},
+	{"changes() int8; volatile", nil},
+
+	{"date(any) date; volatile", nil},
+	{"date(any, text…) text; volatile", nil},
+	{"time(any, text…) text; volatile", nil},
+	{"datetime(any…) text; volatile", nil},
+	{"julianday(any…) float8; volatile", nil},
+	{"unixepoch(any…) int8; volatile", nil},
+	{"strftime(text, any…) text; volatile", nil},
+	{"timediff(any, any) text; volatile", nil},
+
+	{"json(any) json", nil},
+	{"json_valid(any) bool", nil},
+	{"json_type(any) text", nil},
+	{"json_type(any, text) text", nil},
+	{"json_extract(any, text…) text", nil},
+	{"json_array(any…) json; null", nil},
+	{"json_object(any…) json; null", nil},
+	{"json_quote(any) json; null", nil},
+	{"json_patch(json, json) json", nil},
+	{"json_remove(json, text…) json", nil},
+	{"json_set(json, any…) json; null", nil},
+	{"json_insert(json, any…) json; null", nil},
+	{"json_replace(json, any…) json; null", nil},
+	{"json_pretty(any) text", nil},
+}
