@@ -50,6 +50,10 @@ type Fault struct {
 	// Partial is how many bytes are read or written before Err; a disk that
 	// fills up writes some.
 	Partial int
+	// Forget makes a failed Sync of a Mem's file do what Linux does: the pages
+	// that could not be written count as clean. They can still be read, and the
+	// next Sync succeeds without writing them.
+	Forget bool
 }
 
 // Injected is a file system in which operations fail when a rule says so.
@@ -176,10 +180,16 @@ func (f *injectedFile) transfer(kind OpKind, p []byte, offset int64, do func([]b
 }
 
 func (f *injectedFile) Sync() error {
-	if err := f.fs.fails(OpSync, f.path); err != nil {
-		return err
+	fault := f.fs.rule(Op{Kind: OpSync, Path: f.path})
+	if fault.Err == nil {
+		return f.File.Sync()
 	}
-	return f.File.Sync()
+	if mem, ok := f.File.(*memFile); ok && fault.Forget {
+		if err := mem.forget(); err != nil {
+			return err
+		}
+	}
+	return fault.Err
 }
 
 func (f *injectedFile) Truncate(size int64) error {

@@ -129,7 +129,9 @@ func (m *Mem) mkdirAll(path string) error {
 	if err := m.mkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	m.change(nameChange{added: path, node: newMemNode(true)})
+	made := nameChange{added: path, node: newMemNode(true)}
+	made.apply(m.names)
+	made.apply(m.durable)
 	return nil
 }
 

@@ -21,7 +21,7 @@ type memNode struct {
 	directory bool
 
 	// What a reader sees. A missing block is all zeros. A block that is not
-	// dirty is shared with durableBlocks and with crash clones, and is never
+	// dirty may be shared with durableBlocks and with crash clones, and is never
 	// written to.
 	size   int64
 	blocks map[int64]*block
@@ -30,7 +30,7 @@ type memNode struct {
 	durableSize   int64
 	durableBlocks map[int64]*block
 
-	// dirty holds the numbers of the blocks that may differ.
+	// dirty holds the numbers of the blocks that the next sync writes.
 	dirty map[int64]bool
 }
 
@@ -152,6 +152,11 @@ func (f *memFile) WriteAt(p []byte, offset int64) (int, error) {
 }
 
 func (f *memFile) Sync() error { return f.do("sync", f.node.sync) }
+
+// forget calls clean what is dirty.
+func (f *memFile) forget() error {
+	return f.do("sync", func() { clear(f.node.dirty) })
+}
 
 func (f *memFile) Truncate(size int64) error {
 	return f.do("truncate", func() { f.node.truncate(size) })

@@ -1,9 +1,12 @@
 package vfs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // OS is the operating system's file system.
@@ -40,7 +43,25 @@ func (OS) Rename(oldPath, newPath string) error { return os.Rename(oldPath, newP
 func (OS) Remove(path string) error { return os.Remove(path) }
 
 // MkdirAll implements FS.
-func (OS) MkdirAll(path string) error { return os.MkdirAll(path, directoryPermission) }
+func (o OS) MkdirAll(path string) error {
+	path = filepath.Clean(path)
+	if info, err := os.Stat(path); err == nil {
+		if !info.IsDir() {
+			return &os.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
+		}
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := o.MkdirAll(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, directoryPermission); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return o.SyncDir(parent)
+}
 
 // List implements FS.
 func (OS) List(dir string) ([]string, error) {

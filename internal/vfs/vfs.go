@@ -16,7 +16,8 @@ type FS interface {
 	// crash leaves the old name or the new one, never none and never both.
 	Rename(oldPath, newPath string) error
 	Remove(path string) error
-	// MkdirAll makes a directory and its parents where they are missing.
+	// MkdirAll makes a directory and its parents where they are missing. Those
+	// that it makes are durable.
 	MkdirAll(path string) error
 	// List returns the names in a directory, sorted; fs.ErrNotExist if there is
 	// no such directory.

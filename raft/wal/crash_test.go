@@ -262,11 +262,14 @@ func crashWhileOpening(t *testing.T, n int, p progress, first *vfs.Mem) {
 		_, err := Open(memOptions(disk))
 		eachCrash(second, int64(k), func(name string, after *vfs.Mem) {
 			if err := p.check(after); err != nil {
-				t.Errorf("before operation %d, then before operation %d of recovery, %s: %v", n, k, name, err)
+				t.Fatalf("before operation %d, then before operation %d of recovery, %s: %v", n, k, name, err)
 			}
 		})
 		if err == nil {
 			return
+		}
+		if !errors.Is(err, errPower) {
+			t.Fatalf("before operation %d: %v", n, err)
 		}
 	}
 }

@@ -53,15 +53,15 @@
 // Padded with zeros to a multiple of 4096 bytes. The first 20 bytes mean the
 // same in all versions of the format.
 //
-//	     0        4        8        12       16       20       24
-//	   0 | magic "quorwal\n" | version | header | CRC32C | config  |
-//	     |                 |    1    | bytes  | of all | bytes   |
-//	  24 | cluster id, 16 bytes                                  |
-//	  40 | storage id, 16 bytes                                  |
-//	  56 | node id, 8      | segment no., 8  | segmentBytes, 8   |
-//	  80 | first index, 8  | previousTerm, 8 | previousEnd, 8    |
-//	 104 | term, 8         | vote, 8         | commit index, 8   |
-//	 128 | configuration: count, then id, name, address of each  |
+//	    0        4        8        12       16       20       24
+//	  0 | magic "quorwal\n" | version | header | CRC32C | config  |
+//	    |                 |    1    | bytes  | of all | bytes   |
+//	 24 | cluster id, 16 bytes                                  |
+//	 40 | storage id, 16 bytes                                  |
+//	 56 | node id, 8      | segment no., 8  | segmentBytes, 8   |
+//	 80 | first index, 8  | previousTerm, 8 | previousEnd, 8    |
+//	104 | term, 8         | vote, 8         | commit index, 8   |
+//	128 | configuration: count, then id, name, address of each  |
 //
 // First index is the one after the last entry of the segments before, and
 // previousTerm that entry's term; previousEnd is where the records of the
