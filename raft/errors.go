@@ -27,7 +27,7 @@ func (e *NotLeaderError) Error() string {
 }
 
 // MessageError is returned by Step for a message that a correct member of this
-// cluster would not have sent. It changed nothing.
+// cluster would not have sent. What it says is not done.
 type MessageError struct {
 	Type   MessageType
 	From   NodeID

@@ -158,7 +158,7 @@ func (r *Raft) active(p *peer) bool {
 
 // Step takes a message from another member. A message that is late, doubled or
 // of no use any more is ignored; one that a correct member of this cluster
-// would not send is answered with a *MessageError and changes nothing.
+// would not send is refused with a *MessageError.
 func (r *Raft) Step(m Message) error {
 	p, err := r.validateMessage(&m)
 	if err != nil {

@@ -10,14 +10,15 @@ import (
 
 var (
 	seedFlag      = flag.Uint64("raft.seed", 0, "run this random schedule only")
-	schedulesFlag = flag.Uint64("raft.schedules", 400, "how many random schedules to run")
+	schedulesFlag = flag.Uint64("raft.schedules", 300, "how many random schedules to run")
 )
 
 // TestRandomSchedules lets 1, 2, 3 and 5 members live through a random order
 // of everything that may happen to them: messages lost, doubled, reordered
 // and come back from long ago, partitions in one or both directions, crashes
 // that lose any part of the unacknowledged writes and of what was applied,
-// slow disks, proposals and reads anywhere. The oracles look on after every
+// slow disks, slow clocks and clocks that stand still (so that a deposed leader
+// does not notice), proposals and reads anywhere. The oracles look on after every
 // event. Then everything is healed, and the cluster must elect, commit on
 // every member, and answer reads on every member.
 //
@@ -41,6 +42,7 @@ type schedule struct {
 
 	lossPercent, repeatPercent, reorderPercent int
 	crashes, partitions                        bool
+	clocks                                     []int // percent of the ticks that a member gets
 
 	fetches []pendingFetch
 }
@@ -65,7 +67,7 @@ func runSchedule(t *testing.T, seed uint64) {
 	if *seedFlag != 0 {
 		s.trace = func(format string, args ...any) { t.Logf(format, args...) }
 	}
-	for range 700 {
+	for range 1500 {
 		s.event()
 		s.oracle.check(s.cluster)
 	}
@@ -97,7 +99,16 @@ func newSchedule(seed uint64) *schedule {
 	for _, n := range s.nodes {
 		s.start(n.id)
 	}
+	s.setClocks()
 	return s
+}
+
+// setClocks draws how fast each member's clock is.
+func (s *schedule) setClocks() {
+	s.clocks = s.clocks[:0]
+	for range s.nodes {
+		s.clocks = append(s.clocks, []int{20, 80, 100, 100}[s.rand.IntN(4)])
+	}
 }
 
 func (s *schedule) percent(p int) bool { return s.rand.IntN(100) < p }
@@ -110,11 +121,13 @@ func (s *schedule) event() {
 		if s.percent(15) {
 			s.start(n.id)
 		}
-	case dice < 130:
-		n.core.Tick()
-	case dice < 300:
+	case dice < 200:
+		if s.percent(s.clocks[n.id-1]) {
+			n.core.Tick()
+		}
+	case dice < 340:
 		s.ready(n.id)
-	case dice < 420:
+	case dice < 450:
 		s.persist(n.id, 1+s.rand.IntN(3))
 	case dice < 820:
 		s.receive()
@@ -128,14 +141,17 @@ func (s *schedule) event() {
 		s.answerFetch()
 	case dice < 950:
 		n.core.ReportUnreachable(s.nodes[s.rand.IntN(len(s.nodes))].id)
-	case dice < 953:
+	case dice < 952:
 		n.core.StepDown()
 	case dice < 965 && s.crashes:
 		s.lose(n)
-	case dice < 975 && s.partitions:
+	case dice < 972 && s.partitions:
 		s.partition()
+	case dice < 980 && s.partitions:
+		s.isolate(n)
 	case dice < 985:
 		clear(s.cut)
+		s.setClocks()
 	case dice < 1000 && len(s.past) > 0:
 		_ = s.deliver(s.past[s.rand.IntN(len(s.past))]) // from long ago
 	}
@@ -222,6 +238,21 @@ func (s *schedule) partition() {
 	}
 }
 
+// isolate cuts a leader off and stops its clock, so that it takes itself for
+// the leader while the others elect another one.
+func (s *schedule) isolate(n *testNode) {
+	if n.core.Role() != Leader {
+		return
+	}
+	clear(s.cut)
+	s.setClocks()
+	s.clocks[n.id-1] = 0
+	for _, other := range s.nodes {
+		s.cut[link{other.id, n.id}] = true
+		s.cut[link{n.id, other.id}] = true
+	}
+}
+
 // heal ends all faults and requires progress within a bounded time.
 func (s *schedule) heal() {
 	clear(s.cut)
@@ -257,7 +288,12 @@ func (s *schedule) heal() {
 		s.oracle.must(s.read(n.id, s.next) == nil, "member %d refuses a read though all is well", n.id)
 		s.settle(n.id)
 	}
-	s.stabilize()
+	for range 2 * s.nodes[0].config.HeartbeatTicks { // a round may have been lost before
+		for _, n := range s.nodes {
+			s.tick(n.id)
+		}
+		s.stabilize()
+	}
 	for _, n := range s.nodes {
 		s.oracle.must(len(n.reads) == 0, "member %d has unanswered reads %v", n.id, n.reads)
 	}

@@ -36,10 +36,12 @@ import (
 //	wire                  shows them
 //	step from=2 to=1 type=Heartbeat term=1 [index= logterm= commit= round= request= reject entries=(..)]
 //	                      a message that nobody sent
-//	stabilize [quietly]   persist and deliver until nothing more happens
+//	stabilize             persist and deliver until nothing more happens
 //	stall 1, unstall 1    stabilize leaves this member's disk alone
 //	cut 1->2 .., heal     a cut link loses what is delivered over it
 //	status, log 1 ..      what the members know
+//
+// Any command may end in quietly: what it causes is not shown.
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		var s story
@@ -56,6 +58,11 @@ type story struct {
 
 func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	s.lines = nil
+	if d.HasArg("quietly") {
+		trace := s.trace
+		s.trace = func(string, ...any) {}
+		defer func() { s.trace = trace }()
+	}
 	defer func() {
 		if what := recover(); what != nil {
 			d.Fatalf(t, "%v", what)
@@ -95,11 +102,6 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) {
 	case "heal":
 		clear(s.cut)
 	case "stabilize":
-		if d.HasArg("quietly") {
-			trace := s.trace
-			s.trace = func(string, ...any) {}
-			defer func() { s.trace = trace }()
-		}
 		s.stabilize()
 	case "status":
 		for _, n := range s.nodes {
@@ -156,7 +158,7 @@ func entriesOf(prev Index, d *datadriven.TestData) []Entry {
 // each runs a command on every member that it names.
 func (s *story) each(t *testing.T, d *datadriven.TestData) {
 	for _, arg := range d.CmdArgs {
-		if len(arg.Vals) > 0 {
+		if len(arg.Vals) > 0 || arg.Key == "quietly" {
 			continue
 		}
 		id := id(arg.Key)
