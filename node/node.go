@@ -83,9 +83,13 @@ func (l *listeners) close() {
 
 // Open takes possession of the data directory, recovers log and database and
 // binds the listeners. Run serves. Errors are *exitcode.Error.
-func Open(cfg Config) (_ *Node, err error) {
+func Open(cfg Config) (*Node, error) { return open(cfg, listeners{}) }
+
+// open is Open with listeners that may be bound already.
+func open(cfg Config, bound listeners) (_ *Node, err error) {
 	n := &Node{
 		cfg:       cfg,
+		listeners: bound,
 		id:        memberID(cfg.Name),
 		engine:    sqlfsm.Engine(),
 		started:   time.Now(),
@@ -168,6 +172,9 @@ func (n *Node) listen() (err error) {
 		{&n.listeners.peer, n.cfg.PeerListen, "--peer-listen"},
 		{&n.listeners.admin, n.cfg.AdminListen, "--admin-listen"},
 	} {
+		if *l.to != nil {
+			continue
+		}
 		if *l.to, err = net.Listen("tcp", l.address); err != nil {
 			return &exitcode.Error{
 				Code: exitcode.Failed,
