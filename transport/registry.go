@@ -94,8 +94,9 @@ func (r *Registry) Known(id raft.NodeID) (storageID [16]byte, ok bool) {
 	return storageID, ok
 }
 
-// Remember keeps a peer's storage id. It is on disk when Remember returns nil;
-// after an error nothing has changed.
+// Remember keeps a peer's storage id. It is on disk when Remember returns nil.
+// After an error the peer is as known here as before; the disk may have it, or
+// not, and both are right: it is the id that the peer had.
 func (r *Registry) Remember(id raft.NodeID, storageID [16]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,0 +1,430 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate/raft"
+)
+
+// TestCarry shows all three kinds arriving, whole and with the sender's id,
+// and what Peers then says.
+func TestCarry(t *testing.T) {
+	a, b := pair(t, nil)
+	big := bytes.Repeat([]byte("x"), 3<<20) // does not fit into the receiver's buffer
+	a.Send([]raft.Message{
+		{Type: raft.AppendEntries, To: two, Term: 1, Index: 4, Entries: []raft.Entry{{Term: 1, Index: 5, Data: []byte("small")}, {Term: 1, Index: 6, Data: big}}},
+		{Type: raft.Heartbeat, To: 99, Term: 1}, // no such member: dropped
+		{Type: raft.Heartbeat, To: two, Term: 1, Round: 7},
+	})
+	if !a.SendProposals(two, []Proposal{{Origin: one, Term: 1, Seq: 1, Data: []byte("p")}}) {
+		t.Error("the proposal was not taken")
+	}
+	if !b.SendReplies(one, []ProposalReply{{Seq: 1, Term: 1, Reason: NotLeader}}) {
+		t.Error("the reply was not taken")
+	}
+	b.await(t, "messages and proposal", func() bool { return len(b.messages) == 2 && len(b.proposals) == 1 })
+	a.await(t, "reply", func() bool { return len(a.replies) == 1 })
+
+	if m := b.messages[0]; m.From != one || m.To != two || string(m.Entries[0].Data) != "small" || !bytes.Equal(m.Entries[1].Data, big) {
+		t.Errorf("got %v with %d entries", m.Type, len(m.Entries))
+	}
+	if b.messages[1].Round != 7 || b.proposals[0].Origin != one || a.replies[0].Reason != NotLeader {
+		t.Errorf("got %+v, %+v, %+v", b.messages[1], b.proposals[0], a.replies[0])
+	}
+	if a.SendProposals(99, nil) || a.SendReplies(99, nil) {
+		t.Error("something was taken for a member that does not exist")
+	}
+
+	states := a.Peers()
+	if len(states) != 1 {
+		t.Fatalf("%d peers: a member is not its own", len(states))
+	}
+	want := helloOf(two)
+	want.TokenDigest = [32]byte{} // is not handed out
+	if s := states[0]; !s.Connected || s.Hello != want || s.Connects != 1 || s.SentBytes < uint64(len(big)) || s.ReceivedBytes == 0 {
+		t.Errorf("peer state %+v", s)
+	}
+}
+
+// TestOrder shows that messages arrive in the order of the calls, each once,
+// over many writes.
+func TestOrder(t *testing.T) {
+	const n, step = 20_000, 100
+	a, b := pair(t, func(a, _ *Config) { a.QueueMessages = n })
+	for i := 0; i < n; i += step {
+		a.Send(heartbeats(two, i, step))
+	}
+	b.await(t, "all messages", func() bool { return len(b.messages) >= n })
+	for i, m := range b.messages {
+		if m.Round != uint64(i) {
+			t.Fatalf("message %d is number %d", i, m.Round)
+		}
+	}
+}
+
+// TestReconnect shows what happens around a peer that goes and comes back: the
+// sender is told, what it sends meanwhile is dropped and counted, and after the
+// reconnection it reaches the peer again, which hears nothing stale.
+func TestReconnect(t *testing.T) {
+	a, b := pair(t, nil)
+	b.stop()
+	a.await(t, "the end of the connection", func() bool { return len(a.lost) == 1 })
+	a.Send(heartbeats(two, 1, 3))
+	if a.SendProposals(two, []Proposal{{Seq: 1}}) || a.SendReplies(two, []ProposalReply{{Seq: 1}}) {
+		t.Error("taken for a member that is not connected")
+	}
+	if s := a.Peers()[0]; s.Connected || s.Dropped != 5 || s.LastError == nil {
+		t.Errorf("peer state %+v", s)
+	}
+
+	again := b.config
+	again.Handler = nil
+	again.Listener = listen(t, b.config.Listener.Addr().String())
+	b = start(t, again)
+	a.awaitConnects(t, 2)
+	a.Send(heartbeats(two, 9, 1))
+	b.await(t, "a message", func() bool { return len(b.messages) == 1 })
+	if b.messages[0].Round != 9 {
+		t.Errorf("heard number %d", b.messages[0].Round)
+	}
+}
+
+// TestNewerConnectionReplaces shows that a peer which connects again is heard
+// on the newer connection, and that the older one is closed.
+func TestNewerConnectionReplaces(t *testing.T) {
+	m := alone(t, nil)
+	older, newer := knock(t, m), knock(t, m)
+	older.shakeHands(helloOf(two))
+	older.write(appendMessages(nil, heartbeats(one, 1, 1)))
+	m.await(t, "the first message", func() bool { return len(m.messages) == 1 })
+	newer.shakeHands(helloOf(two))
+	older.expectClosed()
+	newer.write(appendMessages(nil, heartbeats(one, 2, 1)))
+	m.await(t, "the second message", func() bool { return len(m.messages) == 2 })
+}
+
+// TestSendNeverBlocks shows a peer that shakes hands and then reads nothing:
+// Send goes on returning, and when the socket and the queue are full it drops.
+func TestSendNeverBlocks(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	defer l.Close()
+	deaf := make(chan net.Conn, 1)
+	go func() {
+		if conn, err := l.Accept(); err == nil && welcome(conn, helloOf(two)) == nil {
+			deaf <- conn
+		}
+	}()
+	m := start(t, Config{Self: helloOf(one), Peers: []Peer{{two, "n2", l.Addr().String()}}, Listener: listen(t, "127.0.0.1:0")})
+	m.awaitConnects(t, 1)
+	defer (<-deaf).Close()
+	message := []raft.Message{{Type: raft.AppendEntries, To: two, Term: 1, Entries: []raft.Entry{{Term: 1, Index: 1, Data: make([]byte, 1<<20)}}}}
+	for sent := 0; m.Peers()[0].Dropped == 0; sent++ {
+		if sent > 1000 {
+			t.Fatal("a gigabyte was taken for a peer that does not read")
+		}
+		m.Send(message)
+	}
+}
+
+// welcome is the accepting side of a handshake by hand.
+func welcome(conn net.Conn, self Hello) error {
+	if err := readPreamble(conn); err != nil {
+		return err
+	}
+	if _, _, err := readHandshake(conn); err != nil {
+		return err
+	}
+	frame, err := encodeHello(kindWelcome, self)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(append([]byte(preamble), frame...))
+	return err
+}
+
+// TestIdle shows that silence ends a connection, in both roles: a peer that
+// answers no Pings, and one that sends none.
+func TestIdle(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	defer l.Close()
+	silent := make(chan net.Conn, 1)
+	go func() {
+		if conn, err := l.Accept(); err == nil && welcome(conn, helloOf(two)) == nil {
+			silent <- conn
+		}
+	}()
+	m := start(t, Config{Self: helloOf(one), Peers: []Peer{{two, "n2", l.Addr().String()}}, Listener: listen(t, "127.0.0.1:0"), IdleTimeout: 20 * time.Millisecond})
+	m.await(t, "the end of the connection", func() bool { return len(m.lost) == 1 })
+	if !strings.Contains(m.lost[0].Error(), "connection to n2: "+ErrIdle.Error()) {
+		t.Error(m.lost[0])
+	}
+	(<-silent).Close()
+
+	c := knock(t, m)
+	c.shakeHands(helloOf(two))
+	c.expectClosed()
+}
+
+// TestPings shows that a member with nothing to say is heard all the same:
+// every Ping is answered with its own stamp.
+func TestPings(t *testing.T) {
+	c := knock(t, alone(t, nil))
+	c.shakeHands(helloOf(two))
+	for stamp := range uint64(50) {
+		c.write(appendProbe(nil, kindPing, stamp))
+		if pong := c.expect(kindPong); pong[0] != byte(stamp) {
+			t.Fatalf("Ping %d was answered with % x", stamp, pong)
+		}
+	}
+}
+
+// TestRunJoinsEverything shows that Run, when it returns, has left nothing: no
+// goroutine, no open port, and no callback to come; in the middle of traffic,
+// of handshakes and of dialling.
+func TestRunJoinsEverything(t *testing.T) {
+	a, b := pair(t, func(a, _ *Config) {
+		a.Peers = append(a.Peers, Peer{3, "n3", "127.0.0.1:1"}) // nobody listens there
+	})
+	knock(t, a) // says nothing
+	garbage := knock(t, a)
+	garbage.write([]byte(preamble))
+	for i := range 100 {
+		a.Send(heartbeats(two, i, 10))
+		b.Send(heartbeats(one, i, 10))
+	}
+	a.stop()
+	b.stop()
+	awaitNoGoroutines(t)
+	listen(t, a.config.Listener.Addr().String()).Close()
+}
+
+// TestListenerFails shows that Run says so when its listener is closed by
+// somebody else, and returns.
+func TestListenerFails(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	tr, err := New(Config{Self: helloOf(one), Listener: l, Handler: newRecorder()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := tr.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "the peer listener was closed") {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// TestConfig shows what New refuses, in its words.
+func TestConfig(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	defer l.Close()
+	good := func() Config {
+		return Config{Self: helloOf(one), Listener: l, Handler: newRecorder(), Peers: []Peer{{two, "n2", "x:1"}}}
+	}
+	if _, err := New(good()); err != nil {
+		t.Fatal(err)
+	}
+	for want, spoil := range map[string]func(*Config){
+		"a Handler is needed":                     func(c *Config) { c.Handler = nil },
+		"a Listener is needed":                    func(c *Config) { c.Listener = nil },
+		"this member has no id":                   func(c *Config) { c.Self.NodeID = 0 },
+		"peer n3 has no id":                       func(c *Config) { c.Peers = append(c.Peers, Peer{Name: "n3"}) },
+		"peers n2 and n3 have one id, 2":          func(c *Config) { c.Peers = append(c.Peers, Peer{ID: two, Name: "n3"}) },
+		"must be between 1 MiB and 1 GiB":         func(c *Config) { c.MaxFrameBytes = 10 },
+		"a limit is negative":                     func(c *Config) { c.QueueBytes = -1 },
+		"a time is negative":                      func(c *Config) { c.IdleTimeout = -1 },
+		"1ms, is shorter than the shortest, 50ms": func(c *Config) { c.RetryMax = time.Millisecond },
+		"cannot be told to peers":                 func(c *Config) { c.Self.Name = "n\n1" },
+		"a string of 300 bytes, at most 256":      func(c *Config) { c.Self.Version = strings.Repeat("v", 300) },
+	} {
+		c := good()
+		spoil(&c)
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expected %q: got %v", want, err)
+		}
+	}
+}
+
+// TestBackoff shows that the pauses double up to the longest, and that chance
+// takes away at most half.
+func TestBackoff(t *testing.T) {
+	const ms = time.Millisecond
+	b := backoff{min: 50 * ms, max: 2000 * ms}
+	for _, want := range []time.Duration{50, 100, 200, 400, 800, 1600, 2000, 2000} {
+		if got := b.next(0); got != want*ms {
+			t.Errorf("paused %v, expected %v", got, want*ms)
+		}
+	}
+	if got := b.next(0.999999); got < 1000*ms || got > 1001*ms {
+		t.Errorf("with all of chance: %v", got)
+	}
+	b.reset()
+	if got := b.next(0); got != 50*ms {
+		t.Errorf("after a connection: %v", got)
+	}
+}
+
+// TestOutboxBounds shows what the queue takes and what it drops.
+func TestOutboxBounds(t *testing.T) {
+	newOutbox := func() *outbox {
+		return &outbox{maxCount: 3, maxBytes: 2000, maxFrameBytes: 5000, maxEntries: 4, wake: make(chan struct{}, 1), open: true}
+	}
+	message := func(bytes ...int) raft.Message {
+		m := raft.Message{Type: raft.AppendEntries, To: two}
+		for _, n := range bytes {
+			m.Entries = append(m.Entries, raft.Entry{Data: make([]byte, n)})
+		}
+		return m
+	}
+	for _, c := range []struct {
+		name     string
+		messages []raft.Message
+		taken    int
+	}{
+		{"up to the count", []raft.Message{message(), message(), message(), message()}, 3},
+		{"up to the bytes", []raft.Message{message(800), message(800), message(800)}, 2},
+		{"small ones pass after a large one was dropped", []raft.Message{message(900), message(1900), message(100)}, 2},
+		{"one over the bytes goes alone", []raft.Message{message(4000), message()}, 1},
+		{"not one over the frame limit", []raft.Message{message(5000), message(10)}, 1},
+		{"not one with too many entries", []raft.Message{message(1, 1, 1, 1, 1), message(1, 1, 1, 1)}, 1},
+		{"none for another peer", []raft.Message{{Type: raft.Heartbeat, To: 3}}, 0},
+	} {
+		o := newOutbox()
+		o.putMessages(two, c.messages)
+		var b batch
+		o.take(&b)
+		mine := len(c.messages)
+		if c.messages[0].To != two {
+			mine = 0
+		}
+		if len(b.messages) != c.taken || int(o.dropped) != mine-c.taken {
+			t.Errorf("%s: %d taken, %d dropped", c.name, len(b.messages), o.dropped)
+		}
+		if o.putMessages(two, []raft.Message{message(1900)}); len(o.waiting.messages) != 1 {
+			t.Errorf("%s: after the queue was taken it is not empty", c.name)
+		}
+	}
+
+	o := newOutbox()
+	if !o.putProposals(make([]Proposal, 4)) {
+		t.Error("an empty queue takes one call's worth")
+	}
+	if o.putProposals(make([]Proposal, 1)) {
+		t.Error("a full queue took a proposal")
+	}
+	if o.putProposals([]Proposal{{Data: make([]byte, 5000)}}) {
+		t.Error("a proposal over the frame limit was taken")
+	}
+	if !o.putReplies(make([]ProposalReply, 2)) || o.putReplies(make([]ProposalReply, 2)) {
+		t.Error("replies: two fit, two more do not")
+	}
+	o.setOpen(false)
+	if o.dropped != 1+1+2+4+2 {
+		t.Errorf("%d dropped: three calls that were not taken, and what waited at the end", o.dropped)
+	}
+}
+
+// TestBatchEncode shows how a batch is cut into frames: messages, replies,
+// proposals, in their order; at most maxBatch in one frame, and about a
+// megabyte, so that a receiver's limit is kept whatever the queue held.
+func TestBatchEncode(t *testing.T) {
+	var b batch
+	b.messages = heartbeats(two, 0, maxBatch+1)
+	b.replies = make([]ProposalReply, 2)
+	for range 5 {
+		b.proposals = append(b.proposals, Proposal{Data: make([]byte, 400<<10)})
+	}
+	b.proposals = append(b.proposals, Proposal{Data: make([]byte, 3<<20)})
+
+	var stream bytes.Buffer
+	buf, err := b.encode(nil, func(p []byte) error { _, err := stream.Write(p); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.Write(buf)
+	var got []string
+	for stream.Len() > 0 {
+		body, err := nextBody(&stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := decodeFrame(body, true, one, two, defaultEntries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%d:%d", f.kind, len(f.messages)+len(f.replies)+len(f.proposals)))
+	}
+	if want := "1:4096 1:1 3:2 2:2 2:2 2:1 2:1"; strings.Join(got, " ") != want {
+		t.Errorf("frames %v, expected %s", got, want)
+	}
+
+	b.reset()
+	if !b.empty() || b.messages[:1][0].Round != 0 || b.proposals[:1][0].Data != nil {
+		t.Error("a reset batch holds on to what it carried")
+	}
+}
+
+func nextBody(r io.Reader) ([]byte, error) {
+	var length [lengthBytes]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return nil, err
+	}
+	return readBody(r, int(length[0])<<24|int(length[1])<<16|int(length[2])<<8|int(length[3]))
+}
+
+// TestReadBody shows that an announced length costs memory only as bytes come.
+func TestReadBody(t *testing.T) {
+	if body, err := readBody(bytes.NewReader(make([]byte, 5<<20)), 5<<20); err != nil || len(body) != 5<<20 {
+		t.Errorf("%d bytes, %v", len(body), err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := readBody(bytes.NewReader(make([]byte, 10)), 64<<20); err != io.ErrUnexpectedEOF {
+		t.Error(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 8*writeChunkBytes {
+		t.Errorf("10 bytes of 64 MiB came, and %d were allocated", n)
+	}
+}
+
+// echo is a Handler that passes messages on to a function.
+type echo struct {
+	*recorder
+	heard func([]raft.Message)
+}
+
+func (e echo) Messages(_ raft.NodeID, m []raft.Message) { e.heard(m) }
+
+// BenchmarkRoundTrip is a heartbeat over loopback and its answer back.
+func BenchmarkRoundTrip(b *testing.B) {
+	la, lb := listen(b, "127.0.0.1:0"), listen(b, "127.0.0.1:0")
+	peers := []Peer{{one, "n1", la.Addr().String()}, {two, "n2", lb.Addr().String()}}
+	ra, rb := newRecorder(), newRecorder()
+	back := make(chan struct{}, 1)
+	second := make(chan *member, 1)
+	a := start(b, Config{Self: helloOf(one), Peers: peers, Listener: la, Handler: echo{ra, func([]raft.Message) { back <- struct{}{} }}})
+	var reply *member
+	c := start(b, Config{Self: helloOf(two), Peers: peers, Listener: lb, Handler: echo{rb, func(m []raft.Message) {
+		if reply == nil {
+			reply = <-second
+		}
+		m[0].To = one
+		reply.Send(m)
+	}}})
+	second <- c
+	ra.awaitConnects(b, 1)
+	rb.awaitConnects(b, 1)
+	message := heartbeats(two, 1, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		a.Send(message)
+		<-back
+	}
+}
