@@ -91,17 +91,18 @@ func (f *FSM) Apply(entries []Entry) ([]Result, error) {
 		return nil, err
 	}
 	results := make([]Result, len(entries))
-	var condemned *undone
 	for from := 0; from < len(entries); {
 		to := batchEnd(entries, from)
-		err := f.applyBatch(entries[from:to], results[from:to], condemned)
+		err := f.applyBatch(entries[from:to], results[from:to], nil)
 		var u *undone
 		if errors.As(err, &u) {
 			// Like any other failing entry, this one must not take its
 			// neighbours with it. The entries before it are applied again, in a
-			// batch that ends there; then it gets its verdict without running.
-			condemned = u
-			err = f.applyBatch(entries[from:to], results[from:to], condemned)
+			// batch that ends with it; it gets its verdict without running.
+			for entries[to-1].Index != u.index {
+				to--
+			}
+			err = f.applyBatch(entries[from:to], results[from:to], u)
 		}
 		if err != nil {
 			return nil, f.fail(fmt.Errorf("sqlfsm: apply: %w", err))
@@ -208,7 +209,6 @@ func (f *FSM) applyEntry(e *Entry, r *Result, condemned *undone) error {
 	f.writer.setClock(f.meta.clock)
 	f.writer.random.Seed(r.Header.Seed)
 	f.writer.db.SetLastInsertRowID(0)
-	f.highest = false
 	if err := f.runOwn(f.own.savepoint); err != nil {
 		return err
 	}
@@ -300,6 +300,7 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 		return err
 	}
 	p.ResetSteps()
+	f.highest = false
 	f.counter.steps, f.counter.exhausted, f.counter.counting = 0, false, true
 	defer func() { f.counter.counting = false }()
 	for {
@@ -314,6 +315,9 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 			result.Rows.Append(p.Row())
 		}
 	}
+	if f.highest {
+		return errHighestRowID()
+	}
 	// After DDL and SELECT, SQLite still answers with the number of the
 	// statement before.
 	if !s.schema && !p.ReadOnly() {
@@ -324,9 +328,6 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 
 // checkEntry looks at what an entry has done as a whole.
 func (f *FSM) checkEntry(defined bool) error {
-	if f.highest {
-		return errHighestRowID()
-	}
 	// A deferred foreign key is checked at COMMIT, which many entries share;
 	// RELEASE lets it pass.
 	if f.writer.db.DeferredForeignKeys() {

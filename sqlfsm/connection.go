@@ -155,12 +155,14 @@ func (c *connection) refuseFunctions() error {
 // prepare compiles a statement that is not in the cache, and puts it there. The
 // caller gives it back with cache.release.
 func (c *connection) prepare(text string, cl class) (*prepared, error) {
-	if cl == writing || cl == defining {
-		if err := checkWords(text, cl); err != nil {
-			return nil, err
-		}
-	}
 	c.guard.start(cl)
+	if cl != reading {
+		first, refused := checkWords(text, cl)
+		if refused != nil {
+			return nil, refused
+		}
+		c.guard.create = strings.EqualFold(first, "CREATE")
+	}
 	s, tail, err := c.db.Prepare(text, cl != defining)
 	if err != nil {
 		if c.guard.refused != nil {
@@ -169,7 +171,7 @@ func (c *connection) prepare(text string, cl class) (*prepared, error) {
 		return nil, err
 	}
 	if s == nil {
-		return nil, errcode.Newf(errcode.SyntaxError, "empty statement")
+		return nil, errEmpty()
 	}
 	if w := (words{sql: tail}); w.next() != "" {
 		s.Finalize()

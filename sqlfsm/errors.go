@@ -136,7 +136,8 @@ func translateMessage(message string) *errcode.Error {
 			continue
 		}
 		if strings.Contains(m.format, "%s") {
-			return errcode.Newf(m.code, m.format, message[i+len(part):])
+			rest, _, _ := strings.Cut(message[i+len(part):], " - should this be ")
+			return errcode.Newf(m.code, m.format, strings.Trim(rest, `"`))
 		}
 		if m.format != "" {
 			message = m.format

@@ -76,7 +76,7 @@ type FSM struct {
 	meta    meta            // as of the last committed batch, and the running one while it runs
 	counter stepCounter     // the instruction budget of the running statement
 	names   constraintNames // names of constraints, looked up for error messages
-	highest bool            // the running entry used the highest rowid
+	highest bool            // the running statement used the highest rowid
 	decoder decoder
 
 	applied atomic.Pointer[position] // as of the last committed batch

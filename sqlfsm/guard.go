@@ -27,6 +27,7 @@ const reservedPrefix = "_quorate_"
 // while it compiles, so a cached statement costs nothing.
 type guard struct {
 	class   class
+	create  bool           // the statement begins with CREATE: it may contain a query of the user's
 	refused *errcode.Error // why the statement was refused, nil when it was not
 	// What the statement itself, not a trigger, writes.
 	target string
@@ -68,7 +69,7 @@ func (g *guard) judge(a sqlite.Access) *errcode.Error {
 	if g.class == reading {
 		return errcode.Newf(errcode.InsufficientPrivilege, "a query cannot change the database")
 	}
-	if isName(a.Database, "temp") {
+	if isName(a.Database, "temp") && !g.alters(a) {
 		return errTemporary()
 	}
 	switch a.Action {
@@ -78,6 +79,12 @@ func (g *guard) judge(a sqlite.Access) *errcode.Error {
 	return g.judgeDefinition(a)
 }
 
+// alters reports that ALTER TABLE looks for temporary triggers and views that
+// name the table. There are none.
+func (g *guard) alters(a sqlite.Access) bool {
+	return g.class == defining && a.Action == sqlite.Update && isName(a.First, "sqlite_temp_master")
+}
+
 // judgeRead decides about reading a column.
 func (g *guard) judgeRead(a sqlite.Access) *errcode.Error {
 	table := strings.ToLower(a.First.String())
@@ -85,12 +92,14 @@ func (g *guard) judgeRead(a sqlite.Access) *errcode.Error {
 	case "sqlite_dbpage", "dbstat", "sqlite_stmt", "bytecode", "tables_used":
 		return errReserved(table)
 	}
-	if g.class != writing {
+	if g.class != writing && !g.create {
 		return nil
 	}
 	switch {
 	case table == "sqlite_sequence":
 		return nil
+	case g.create && table == "sqlite_master" && !isName(a.Second, "rootpage"):
+		return nil // where CREATE itself looks
 	case strings.HasPrefix(table, reservedPrefix), strings.HasPrefix(table, "sqlite_"):
 		// The applied index moves once a batch, and page numbers depend on
 		// history: neither may get into a table.
@@ -155,6 +164,9 @@ func (g *guard) judgeDefinition(a sqlite.Access) *errcode.Error {
 	}
 	if g.class != defining {
 		return notSupported("the schema can only be changed by a statement that was planned so")
+	}
+	if a.Action == sqlite.Analyze {
+		return nil // statistics of our tables are as good as any
 	}
 	for _, n := range []sqlite.Name{a.First, a.Second} {
 		name := strings.ToLower(n.String())

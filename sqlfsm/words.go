@@ -6,18 +6,20 @@ import (
 	"quorate/internal/errcode"
 )
 
-// checkWords refuses what the authorizer is not asked about: statements of
-// other kinds (VACUUM, EXPLAIN), and the conflict resolution ROLLBACK, which
-// would end the transaction that other entries are in
-// (https://sqlite.org/lang_conflict.html).
-func checkWords(sql string, c class) *errcode.Error {
+// checkWords returns a statement's first word, and refuses what the authorizer
+// is not asked about: statements of other kinds (VACUUM, EXPLAIN), and the
+// conflict resolution ROLLBACK, which would end the transaction that other
+// entries are in (https://sqlite.org/lang_conflict.html).
+func checkWords(sql string, c class) (first string, refused *errcode.Error) {
 	w := words{sql: sql}
-	first := w.next()
+	first = w.next()
 	switch {
+	case first == "":
+		return "", errEmpty()
 	case c == defining && isOneOf(first, "CREATE", "DROP", "ALTER", "ANALYZE", "REINDEX"):
 	case c == writing && isOneOf(first, "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH", "SELECT", "VALUES"):
 	default:
-		return notSupported("this statement cannot be part of a command: " + strings.ToUpper(first))
+		return first, notSupported("this statement cannot be part of a command: " + strings.ToUpper(first))
 	}
 	before, last := "", first
 	for word := w.next(); word != ""; before, last, word = last, word, w.next() {
@@ -25,12 +27,14 @@ func checkWords(sql string, c class) *errcode.Error {
 			continue
 		}
 		if isOneOf(last, "OR", "CONFLICT") || last == "(" && strings.EqualFold(before, "RAISE") {
-			return notSupported("the conflict resolution ROLLBACK is not supported").
+			return first, notSupported("the conflict resolution ROLLBACK is not supported").
 				WithHint("A failing statement undoes the whole command anyway. Use ABORT.")
 		}
 	}
-	return nil
+	return first, nil
 }
+
+func errEmpty() *errcode.Error { return errcode.Newf(errcode.SyntaxError, "empty statement") }
 
 func isOneOf(word string, list ...string) bool {
 	for _, w := range list {
