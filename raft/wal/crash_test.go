@@ -143,27 +143,29 @@ func (p progress) find(s raft.State) int {
 func goOn(l *Log, o Options, m modelState) error {
 	term, next := m.hardState.Term+1, m.hardState.Commit+1
 	for _, w := range []Write{
-		{HardState: hardState(term, 3, next-1), Entries: entries(term, next, next+1, 2500), Sync: true},
+		{HardState: hardState(term, 0, next-1)}, // must not complete a Write that was cut off
+		{HardState: hardState(term, 3, next-1), Sync: true},
+		{Entries: entries(term, next, next+1, 2500), Sync: true},
 		{Entries: entries(term, next+1, next+3, 4000), Sync: true},
 	} {
 		if err := l.Append([]Write{w}); err != nil {
 			return fmt.Errorf("going on: %w", err)
 		}
 		m = m.after(w)
-	}
-	if err := l.lock.Close(); err != nil { // as if the process had died
-		return err
-	}
-	l, err := Open(o)
-	if err != nil {
-		return fmt.Errorf("after going on: %w", err)
-	}
-	s, err := l.State(0)
-	if err != nil {
-		return err
-	}
-	if !m.equal(s) {
-		return fmt.Errorf("after going on: %+v, last %d; want %+v, last %d", s.HardState, s.Last, m.hardState, len(m.entries))
+		if err := l.lock.Close(); err != nil { // as if the process had died
+			return err
+		}
+		var err error
+		if l, err = Open(o); err != nil {
+			return fmt.Errorf("after going on: %w", err)
+		}
+		s, err := l.State(0)
+		if err != nil {
+			return err
+		}
+		if !m.equal(s) {
+			return fmt.Errorf("after going on: %+v, last %d; want %+v, last %d", s.HardState, s.Last, m.hardState, len(m.entries))
+		}
 	}
 	return l.Close()
 }

@@ -21,7 +21,7 @@ func (l *Log) recover() error {
 	if _, err := decodeConfiguration(l.configuration); err != nil {
 		return corrupt(headers[last].number, headerFixedBytes, "%s", err)
 	}
-	buffer := make([]byte, readAheadBytes)
+	var buffer []byte
 	for i := range headers {
 		s := replay{log: l, header: &headers[i], sealed: i < last}
 		if s.sealed {
@@ -29,7 +29,7 @@ func (l *Log) recover() error {
 		} else {
 			s.end = Offset(headers[i].bytes)
 		}
-		if err := s.run(buffer); err != nil {
+		if buffer, err = s.run(buffer); err != nil {
 			return err
 		}
 		l.bytes += headers[i].bytes
@@ -165,14 +165,15 @@ type replay struct {
 	vouched Offset
 }
 
-func (s *replay) run(buffer []byte) error {
+// run reads the segment, through buffer or a larger one, which it returns.
+func (s *replay) run(buffer []byte) ([]byte, error) {
 	h := s.header
 	if err := s.begin(); err != nil {
-		return err
+		return nil, err
 	}
 	file, err := s.log.options.FS.Open(segmentPath(s.log.options.Dir, h.number))
 	if err != nil {
-		return fmt.Errorf("wal: segment %v: %w", h.number, err)
+		return nil, fmt.Errorf("wal: segment %v: %w", h.number, err)
 	}
 	r := &reader{
 		file:       file,
@@ -186,14 +187,14 @@ func (s *replay) run(buffer []byte) error {
 		if closeErr := file.Close(); err == nil && closeErr != nil {
 			err = fmt.Errorf("wal: segment %v: %w", h.number, closeErr)
 		}
-		return err
+		return r.buffer, err
 	}
 	s.log.active = segment{file: file, header: *h} // from now on closed by whoever closes the log
 	bad, reason, err := s.records(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.mendTail(r, bad, reason)
+	return r.buffer, s.mendTail(r, bad, reason)
 }
 
 // begin checks the header against the segments before.
