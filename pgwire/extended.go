@@ -258,17 +258,8 @@ func (s *session) execute(body []byte) error {
 	if int32(maxRows) < 0 {
 		maxRows = 0 // as in PostgreSQL
 	}
-	if p.state == portalDone {
-		if p.plan.Kind == sqlplan.Empty {
-			s.send(&pgproto3.EmptyQueryResponse{})
-			return nil
-		}
-		if p.plan.Columns == nil || !isQueued(p.plan.Kind) {
-			return errcode.Newf(errcode.ObjectNotInPrerequisiteState, "portal %q cannot be run", message.Portal)
-		}
-		out := s.queue()
-		*out = appendCommandComplete(*out, p.plan.Tag, max(p.affected, 0))
-		return nil
+	if p.state != portalNew && (p.plan.Columns == nil || !isQueued(p.plan.Kind)) {
+		return errcode.Newf(errcode.ObjectNotInPrerequisiteState, "portal %q cannot be run", message.Portal)
 	}
 	return s.runPortal(p, maxRows, false)
 }

@@ -258,7 +258,10 @@ func (s *session) runCommand() error {
 			}
 			result := &results[next]
 			next++
-			p.rows, p.affected, p.state = packedRows{result.Rows.Cursor()}, result.Affected, portalOpen
+			p.rows, p.state = packedRows{result.Rows.Cursor()}, portalOpen
+			if p.plan.Kind == sqlplan.Write {
+				p.affected = result.Affected
+			}
 			s.server.Metrics.succeeded(kindOf(p.plan), took)
 			s.begin(p)
 		}

@@ -67,7 +67,7 @@ const countRows = -1
 
 // locate adds to an error where its statement is in the query string.
 func (p *portal) locate(err error) error {
-	if p.offset == 0 {
+	if err == nil || p.offset == 0 {
 		return err
 	}
 	return &positioned{err: err, text: p.query, offset: p.offset}

@@ -32,9 +32,14 @@ func (s *session) begin(p *portal) {
 	}
 }
 
-// sendRows sends rows of an open portal, at most maxRows of them if that is
-// not zero, and what ends them. done is false when the portal is suspended.
+// sendRows sends rows of a portal, at most maxRows of them if that is not
+// zero, and what ends them. done is false when the portal is suspended. A
+// portal that has been at its end is at its end again.
 func (s *session) sendRows(p *portal, maxRows uint32) (done bool, err error) {
+	if p.state == portalDone {
+		s.out = appendCommandComplete(s.out, p.plan.Tag, max(p.affected, 0))
+		return true, nil
+	}
 	count := int64(0)
 	for maxRows == 0 || count < int64(maxRows) {
 		row, err := p.rows.Next()
@@ -44,11 +49,10 @@ func (s *session) sendRows(p *portal, maxRows uint32) (done bool, err error) {
 		if row == nil {
 			p.rows.Close()
 			p.state = portalDone
-			if p.affected == countRows {
-				s.out = appendCommandComplete(s.out, p.plan.Tag, count)
-			} else {
-				s.out = appendCommandComplete(s.out, p.plan.Tag, p.affected)
+			if p.affected != countRows {
+				count = p.affected
 			}
+			s.out = appendCommandComplete(s.out, p.plan.Tag, count)
 			return true, nil
 		}
 		start := len(s.out)

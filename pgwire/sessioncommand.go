@@ -93,6 +93,8 @@ func (s *session) set(setting sqlplan.Setting, several bool) error {
 			s.tx.local = map[string]*string{}
 		}
 		s.settings.hide(name, s.tx.local)
+	} else {
+		delete(s.tx.local, name) // this one is to stay
 	}
 	var err *errcode.Error
 	switch {
