@@ -88,7 +88,12 @@ func ParseBinary(t Type, b []byte) (value.Value, error) {
 		return floatValue(Float4, float64(math.Float32frombits(binary.BigEndian.Uint32(b))))
 	case Float8:
 		return floatValue(Float8, math.Float64frombits(binary.BigEndian.Uint64(b)))
-	case Text, Varchar, BPChar, Name, Char, Unknown:
+	case Char:
+		if b[0] == 0 {
+			return value.String(""), nil
+		}
+		return parseString(t, b, false)
+	case Text, Varchar, BPChar, Name, Unknown:
 		return parseString(t, b, false)
 	case Bytea:
 		return value.BlobBytes(notNil(b)), nil
@@ -170,8 +175,13 @@ func AppendBinary(dst []byte, t Type, v value.Value) ([]byte, error) {
 		return dst, nil
 	}
 	switch t.OID {
-	case Text, Varchar, Name, Char, Unknown, JSON, Record, Any, 0:
+	case Text, Varchar, Name, Unknown, JSON, Record, Any, 0:
 		return appendAny(dst, v, &defaultEncoding), nil
+	case Char:
+		if len(v.Bytes()) == 1 {
+			return append(dst, v.Bytes()[0]), nil
+		}
+		return append(dst, 0), nil // "", or a character that is not one byte
 	case JSONB:
 		return appendAny(append(dst, jsonbVersion), v, &defaultEncoding), nil
 	}
@@ -263,10 +273,6 @@ func fit(t Type, v value.Value) (value.Value, error) {
 		}
 	case Date, Time, Timestamp, Timestamptz:
 		if v.Kind() == value.Text && isCanonicalTime(t.OID, v.Bytes()) {
-			return v, nil
-		}
-	case Interval:
-		if v.Kind() == value.Text {
 			return v, nil
 		}
 	}

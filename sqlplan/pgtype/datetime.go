@@ -1,6 +1,7 @@
 package pgtype
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -32,7 +33,11 @@ func parseDatetimeText(t Type, b []byte, loc *time.Location) (value.Value, error
 		return value.Value{}, err
 	}
 	if t.OID == Date {
-		return dateValue(days)
+		v, err := dateValue(days)
+		if err != nil {
+			return v, errYears("date out of range: " + quoted(b))
+		}
+		return v, nil
 	}
 	m := Micros(int64(days)*microsPerDay + p.ofDay)
 	if t.OID == Timestamptz {
@@ -45,7 +50,10 @@ func parseDatetimeText(t Type, b []byte, loc *time.Location) (value.Value, error
 			m = FromZone(m, loc)
 		}
 	}
-	return TimestampValue(m.round(t))
+	if m = m.round(t); !m.inYears() {
+		return value.Value{}, errYears("timestamp out of range: " + quoted(b))
+	}
+	return TimestampValue(m)
 }
 
 // datetimeParser reads the forms of a date and a time that PostgreSQL takes
@@ -58,7 +66,6 @@ type datetimeParser struct {
 	s   []byte // what is left
 
 	year, month, day int // 0: not seen
-	yearDigits       int
 	bc               bool
 	hasTime          bool
 	ofDay            int64
@@ -179,7 +186,8 @@ func (p *datetimeParser) setTime(hour, minute, second int) error {
 	return nil
 }
 
-// fractionMicros reads the digits after a second's point, rounded to six.
+// fractionMicros reads the digits after a second's point, rounded to six; a
+// half goes to the even number.
 func fractionMicros(digits []byte) int64 {
 	micros := int64(0)
 	for i := range 6 {
@@ -188,7 +196,7 @@ func fractionMicros(digits []byte) int64 {
 			micros += int64(digits[i] - '0')
 		}
 	}
-	if len(digits) > 6 && digits[6] >= '5' {
+	if len(digits) > 6 && (digits[6] > '5' || digits[6] == '5' && (micros%2 == 1 || len(bytes.Trim(digits[7:], "0")) > 0)) {
 		micros++
 	}
 	return micros
@@ -256,7 +264,6 @@ func (p *datetimeParser) setYear(digits []byte) error {
 	if !p.setNumber(&p.year, digits, 999999) {
 		return p.overflow()
 	}
-	p.yearDigits = len(digits)
 	return nil
 }
 
@@ -290,8 +297,6 @@ func (p *datetimeParser) plain(n int) error {
 		return p.setTime(at(0, 2), at(2, 2), at(4, 2))
 	case n == 4 && !p.hasTime && (p.year != 0 || p.oid == Time):
 		return p.setTime(at(0, 2), at(2, 2), 0)
-	case n <= 2 && p.isHour():
-		return p.setTime(at(0, n), 0, 0)
 	case n <= 2 && p.day == 0:
 		if !p.setNumber(&p.day, digits, 31) {
 			return p.overflow()
@@ -301,16 +306,6 @@ func (p *datetimeParser) plain(n int) error {
 		return p.setYear(digits)
 	}
 	return p.syntax()
-}
-
-// isHour reports whether am or pm follows: "4 pm".
-func (p *datetimeParser) isHour() bool {
-	s := p.s
-	for len(s) > 0 && isSpace(s[0]) {
-		s = s[1:]
-	}
-	return !p.hasTime && len(s) >= 2 && lower(s[1]) == 'm' && (lower(s[0]) == 'a' || lower(s[0]) == 'p') &&
-		(len(s) == 2 || !isAlpha(s[2]))
 }
 
 var monthNames = [...]string{"january", "february", "march", "april", "may", "june", "july", "august", "september",
@@ -427,7 +422,7 @@ func (p *datetimeParser) zoneName() error {
 			n = longer
 		}
 	}
-	name := string(p.s[:n])
+	name := strings.ToLower(string(p.s[:n]))
 	zone, err := ZoneOf(name)
 	if err != nil {
 		if strings.Contains(name, "/") {
@@ -487,11 +482,12 @@ func (p *datetimeParser) days() (int, error) {
 	if p.year == 0 || p.day == 0 {
 		return 0, p.syntax()
 	}
-	if p.bc || p.year > 9999 {
-		return 0, errYears(typeWord(p.oid) + " out of range: " + quoted(p.in))
+	year := p.year
+	if p.bc {
+		year = 1 - year
 	}
-	if p.day > daysIn(p.year, p.month) {
+	if p.day > daysIn(year, p.month) {
 		return 0, p.overflow()
 	}
-	return daysOf(p.year, p.month, p.day), nil
+	return daysOf(year, p.month, p.day), nil
 }

@@ -9,12 +9,14 @@ import (
 
 // errSyntax is PostgreSQL's error for text that is not of a type.
 func errSyntax(oid uint32, b []byte) error {
-	code := errcode.InvalidTextRepresentation
+	code, word := errcode.InvalidTextRepresentation, typeWord(oid)
 	switch oid {
-	case Date, Time, Timestamp, Timestamptz, Interval:
+	case Time, Timestamp: // PostgreSQL says "without time zone" elsewhere only
+		code, word = errcode.InvalidDatetimeFormat, InternalName(oid)
+	case Date, Timestamptz, Interval:
 		code = errcode.InvalidDatetimeFormat
 	}
-	return errcode.Newf(code, "invalid input syntax for type %s: %s", typeWord(oid), quoted(b))
+	return errcode.Newf(code, "invalid input syntax for type %s: %s", word, quoted(b))
 }
 
 // errRange is the error for text whose number the type cannot hold.

@@ -113,6 +113,7 @@ func (iv Span) ok() bool {
 type spanParser struct {
 	in, s              []byte
 	months, days, usec wide
+	seen               map[spanUnit]bool // units given, each at most once
 }
 
 // wide adds up with a guard against overflow.
@@ -146,13 +147,20 @@ func parseInterval(b []byte) (Span, error) {
 	months, ok1 := p.months.int32()
 	days, ok2 := p.days.int32()
 	iv := Span{Months: months, Days: days, Micros: p.usec.n}
-	if !ok1 || !ok2 || p.usec.overflow || !iv.ok() {
-		return Span{}, errcode.Newf(errcode.IntervalFieldOverflow, "interval field value out of range: %s", quoted(b))
+	if !ok2 || p.usec.overflow {
+		return Span{}, p.overflow()
+	}
+	if !ok1 || !iv.ok() {
+		return Span{}, errInterval()
 	}
 	return iv, nil
 }
 
 func (p *spanParser) syntax() error { return errSyntax(Interval, p.in) }
+
+func (p *spanParser) overflow() error {
+	return errcode.Newf(errcode.IntervalFieldOverflow, "interval field value out of range: %s", quoted(p.in))
+}
 
 func (p *spanParser) parse() error {
 	if len(p.s) == 0 {
@@ -229,7 +237,7 @@ func (p *spanParser) quantity() (q quantity, err error) {
 	q.sign = p.sign()
 	whole, count, ok := p.digits()
 	if !ok {
-		return q, errcode.Newf(errcode.IntervalFieldOverflow, "interval field value out of range: %s", quoted(p.in))
+		return q, p.overflow()
 	}
 	q.whole = whole
 	if len(p.s) > 0 && p.s[0] == '.' {
@@ -268,17 +276,23 @@ func (p *spanParser) field() error {
 	}
 	n := run(p.s, isAlpha)
 	word := p.s[:n]
-	if n == 0 {
+	switch {
+	case n == 0 && isClock(p.s):
+		word = []byte("d") // 3 4:05:06 is three days and a time
+	case n == 0:
 		word = []byte("s") // a number alone is seconds
-	} else if equalFold(word, "ago") {
-		word = []byte("s")
-		n = 0
 	}
 	p.s = p.s[n:]
 	if !p.addUnit(q, word) {
 		return p.syntax()
 	}
 	return nil
+}
+
+// isClock reports whether a time H:M comes first.
+func isClock(s []byte) bool {
+	n := run(s, isDigit)
+	return n > 0 && n < len(s) && s[n] == ':'
 }
 
 // clock reads the rest of H:M[:S[.fraction]], or of M:S.fraction.
@@ -306,7 +320,7 @@ func (p *spanParser) clock(hours quantity) error {
 		return p.syntax()
 	}
 	if parts[1] > 59 || parts[2] > 60 {
-		return errcode.Newf(errcode.DatetimeFieldOverflow, "interval field value out of range: %s", quoted(p.in))
+		return p.overflow()
 	}
 	p.usec.add(hours.sign*parts[0], microsPerHour)
 	p.usec.add(hours.sign*parts[1], microsPerMinute)
@@ -350,10 +364,15 @@ func (p *spanParser) addUnit(q quantity, word []byte) bool {
 		buf[i] = lower(c)
 	}
 	unit, ok := spanUnits[string(buf[:len(word)])]
-	if ok {
-		p.add(q, unit)
+	if !ok || p.seen[unit] {
+		return false
 	}
-	return ok
+	if p.seen == nil {
+		p.seen = map[spanUnit]bool{}
+	}
+	p.seen[unit] = true
+	p.add(q, unit)
+	return true
 }
 
 // add adds q units. A fraction of a month becomes days of 1/30 month, a
@@ -363,7 +382,7 @@ func (p *spanParser) add(q quantity, unit spanUnit) {
 	switch {
 	case unit.micros != 0:
 		p.usec.add(q.sign*q.whole, unit.micros)
-		p.usec.add(roundTo(micro*unit.micros/1, 1_000_000)/1_000_000, 1)
+		p.usec.add(roundTo(micro*unit.micros, 1_000_000)/1_000_000, 1)
 	case unit.days != 0:
 		p.days.add(q.sign*q.whole, unit.days)
 		p.addDays(micro * unit.days)
@@ -392,9 +411,10 @@ func (p *spanParser) iso() error {
 		return p.syntax()
 	}
 	for len(p.s) > 0 {
-		if p.s[0] == 'T' && len(p.s) > 1 {
+		if p.s[0] == 'T' {
 			units = timeUnits
 			p.s = p.s[1:]
+			continue
 		}
 		q, err := p.quantity()
 		if err != nil {

@@ -133,7 +133,7 @@ func parseBytea(b []byte) (value.Value, error) {
 			out = append(out, '\\')
 			i++
 		case len(rest) >= 3 && rest[0] >= '0' && rest[0] <= '3' && isOctal(rest[1]) && isOctal(rest[2]):
-			out = append(out, (rest[0]-'0')<<6|(rest[1]-'0')<<3|rest[2]-'0')
+			out = append(out, (rest[0]-'0')<<6|(rest[1]-'0')<<3|(rest[2]-'0'))
 			i += 3
 		default:
 			return value.Value{}, errcode.Newf(errcode.InvalidTextRepresentation, "invalid input syntax for type bytea")
