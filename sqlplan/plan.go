@@ -47,9 +47,12 @@ type Plan struct {
 	SchemaVersion uint64
 	// Setting is what SET, RESET, SHOW and DEALLOCATE name.
 	Setting Setting
-	// Relations are the relations (tables and views) the statement names and
-	// that DDL of the same group may change.
-	Warnings []string // to be sent as notices
+	// UsesTimeZone: a literal was read in the time zone of Options, so the plan
+	// holds for that time zone only.
+	UsesTimeZone bool
+	Warnings     []string // to be sent as notices
+
+	edits []edit // what DDL does to the schema, for Schema.After
 }
 
 // SessionValue names a value that the session supplies.
