@@ -147,8 +147,8 @@ func (s *schedule) event() {
 		s.lose(n)
 	case dice < 972 && s.partitions:
 		s.partition()
-	case dice < 980 && s.partitions:
-		s.isolate(n)
+	case dice < 974 && s.partitions:
+		s.depose(n)
 	case dice < 985:
 		clear(s.cut)
 		s.setClocks()
@@ -238,9 +238,10 @@ func (s *schedule) partition() {
 	}
 }
 
-// isolate cuts a leader off and stops its clock, so that it takes itself for
-// the leader while the others elect another one.
-func (s *schedule) isolate(n *testNode) {
+// depose cuts a leader off and stops its clock, so that it takes itself for
+// the leader, while the others, undisturbed for once, elect another one and
+// commit something. Then the deposed one is asked for a read.
+func (s *schedule) depose(n *testNode) {
 	if n.core.Role() != Leader {
 		return
 	}
@@ -250,6 +251,25 @@ func (s *schedule) isolate(n *testNode) {
 	for _, other := range s.nodes {
 		s.cut[link{other.id, n.id}] = true
 		s.cut[link{n.id, other.id}] = true
+	}
+	for range 3 * n.config.ElectionTicksMax {
+		for _, other := range s.nodes {
+			if other != n {
+				s.tick(other.id)
+			}
+		}
+		s.stabilize()
+	}
+	for _, other := range s.nodes {
+		if other != n && other.core != nil && other.core.Role() == Leader {
+			s.next++
+			s.tryPropose(other)
+		}
+	}
+	s.stabilize()
+	if n.core.Role() == Leader {
+		s.next++
+		_ = s.read(n.id, s.next)
 	}
 }
 
