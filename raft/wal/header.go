@@ -90,7 +90,7 @@ func (h *header) encode() []byte {
 // places, so that damage can be told from a newer version.
 func headerSize(b []byte) (bytes int64, reason string) {
 	if len(b) < headerFixedBytes {
-		return 0, "too short for a header"
+		return 0, "header cut short"
 	}
 	if string(b[atMagic:atMagic+len(magic)]) != magic {
 		return 0, "no header of a log segment"

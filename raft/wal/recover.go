@@ -284,7 +284,12 @@ func (s *replay) mendTail(r *reader, bad Offset, reason string) error {
 		return err
 	}
 	if proof != 0 {
-		return corrupt(s.header.number, bad, "%s (the record at %d shows that this was durable)", reason, proof)
+		return &CorruptError{
+			Segment: s.header.number,
+			Offset:  bad,
+			Reason:  reason,
+			Hint:    fmt.Sprintf("The record at %d shows that this had been made durable. %s", proof, reseed),
+		}
 	}
 	a := &s.log.active
 	end := s.writeAt

@@ -85,8 +85,15 @@ func (l *Log) begin(h header, writeBytes int64) error {
 	if err != nil {
 		return fmt.Errorf("wal: segment %v: %w", h.number, err)
 	}
-	if err := l.writeHeader(file, &h, writeBytes); err != nil {
-		file.Close()
+	err = l.writeHeader(file, &h, writeBytes)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		// Opened again, so that errors call it by its new name.
+		file, err = l.options.FS.Open(segmentPath(l.options.Dir, h.number))
+	}
+	if err != nil {
 		return fmt.Errorf("wal: segment %v: %w", h.number, err)
 	}
 	at := h.headerBytes
