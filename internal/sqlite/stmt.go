@@ -55,7 +55,6 @@ func (c *Conn) Prepare(sql string, persistent bool) (s *Stmt, tail string, err e
 		ptr:        ptr,
 		parameters: int(lib.Xsqlite3_bind_parameter_count(c.tls, ptr)),
 		readOnly:   lib.Xsqlite3_stmt_readonly(c.tls, ptr) != 0,
-		row:        make([]value.Value, lib.Xsqlite3_column_count(c.tls, ptr)),
 	}
 	return s, tail, nil
 }
@@ -75,8 +74,9 @@ func (s *Stmt) Parameters() int { return s.parameters }
 // (https://sqlite.org/c3ref/stmt_readonly.html).
 func (s *Stmt) ReadOnly() bool { return s.readOnly }
 
-// Columns is the number of result columns, 0 for a statement without rows.
-func (s *Stmt) Columns() int { return len(s.row) }
+// Columns is the number of result columns, 0 for a statement without rows. It
+// changes when SQLite compiles the statement again for another schema.
+func (s *Stmt) Columns() int { return int(lib.Xsqlite3_column_count(s.conn.tls, s.ptr)) }
 
 // ColumnName returns the name of a result column.
 func (s *Stmt) ColumnName(i int) string {
@@ -163,6 +163,9 @@ func (s *Stmt) Step() (bool, error) {
 // Row returns the current row. The slice is reused, and TEXT and BLOB point
 // into SQLite's memory, until the next Step or Reset.
 func (s *Stmt) Row() []value.Value {
+	if n := s.Columns(); n != len(s.row) {
+		s.row = make([]value.Value, n)
+	}
 	for i := range s.row {
 		s.row[i] = s.column(int32(i))
 	}
