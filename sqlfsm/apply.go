@@ -271,6 +271,8 @@ func (f *FSM) runStatement(s *statement, result *value.Result, collect bool) err
 	if s.schema {
 		cl = defining
 	}
+	f.highest = false
+	f.counter.steps, f.counter.exhausted = 0, false
 	p := f.writer.cache.getBytes(s.sql)
 	if p == nil || p.class != cl {
 		var err error
@@ -300,8 +302,7 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 		return err
 	}
 	p.ResetSteps()
-	f.highest = false
-	f.counter.steps, f.counter.exhausted, f.counter.counting = 0, false, true
+	f.counter.counting = true
 	defer func() { f.counter.counting = false }()
 	for {
 		more, err := p.Step()

@@ -77,8 +77,11 @@ func (c *checkpointer) afterCommit(f *FSM) error {
 		c.next = step // the WAL has started from its beginning
 	case c.tail.Swap(false):
 		return c.moveRest(f)
-	case frames >= c.next && c.wake != nil:
+	case frames >= c.next:
 		c.next = frames + step
+		if frames >= lateFactor*step {
+			return c.moveRest(f) // the goroutine does not keep up, or a reader keeps it back
+		}
 		select {
 		case c.wake <- struct{}{}:
 		default:
@@ -87,8 +90,11 @@ func (c *checkpointer) afterCommit(f *FSM) error {
 	return nil
 }
 
-// moveRest checkpoints on the writer. When Checkpoint is at it, it does the
-// same work.
+// lateFactor is how many times larger than wanted the WAL may grow before Apply
+// itself moves it.
+const lateFactor = 4
+
+// moveRest checkpoints on the writer, unless Checkpoint is just doing the same.
 func (c *checkpointer) moveRest(f *FSM) error {
 	if !c.mu.TryLock() {
 		return nil

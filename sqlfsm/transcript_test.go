@@ -16,7 +16,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestTranscripts runs the stories in testdata. Each shows what commands and
+// TestTranscripts runs the stories in testdata/transcripts. Each shows what commands and
 // queries answer; and behind each, all of its entries are applied again to
 // fresh databases, cut into batches in other ways and with restarts between:
 // every result and the whole database must come out the same.
@@ -29,7 +29,7 @@ import (
 //	schema            the schema as the planner sees it
 //	stale             apply, planned with the schema before
 func TestTranscripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		s := &story{log: &log{}, f: openTest(t)}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			return s.run(t, d)

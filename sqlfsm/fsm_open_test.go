@@ -1,0 +1,217 @@
+package sqlfsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"quorate/internal/sqlite"
+)
+
+// TestCopiedFiles: the file and its WAL, copied between batches while the node
+// runs, as a crash would leave them, open at exactly the index that they say,
+// with that index's content.
+func TestCopiedFiles(t *testing.T) {
+	dir := t.TempDir()
+	f, err := Open(filepath.Join(dir, "db"), Options{Readers: 1, CheckpointBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var l log
+	apply(t, f, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY, pad TEXT) STRICT`)...)
+	for i := range 12 {
+		var entries []Entry
+		for range 5 {
+			entries = append(entries, l.entry(bound(fmt.Sprintf(`INSERT INTO t (pad) VALUES (hex(randomblob(%d)))`, 2000+100*i))))
+		}
+		apply(t, f, entries...)
+		f.checkpointer.mu.Lock() // copying takes time, which a crash does not
+		copied := filepath.Join(dir, fmt.Sprint("copy", i))
+		for _, suffix := range []string{"", "-wal"} {
+			copyFile(t, f.path+suffix, copied+suffix)
+		}
+		f.checkpointer.mu.Unlock()
+		g := reopenTest(t, copied)
+		wantIndex, _ := f.Applied()
+		if index, _ := g.Applied(); index != wantIndex {
+			t.Fatalf("the copy is at %d, want %d", index, wantIndex)
+		}
+		if dump(t, g) != dump(t, f) {
+			t.Fatalf("the copy at %d differs", wantIndex)
+		}
+		g.Close()
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTornWAL: whatever end of the WAL is lost, as in a power loss, the file
+// opens at some batch's end, never between.
+func TestTornWAL(t *testing.T) {
+	dir := t.TempDir()
+	f := reopenTest(t, filepath.Join(dir, "db"))
+	var l log
+	apply(t, f, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER) STRICT`, `INSERT INTO t VALUES (1, 2)`)...)
+	if err := f.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		// Each entry sets n to its own index.
+		apply(t, f, l.entry(bound(fmt.Sprintf(`UPDATE t SET n = %d`, l.index+1))), l.entry(bound(fmt.Sprintf(`UPDATE t SET n = %d`, l.index+1))))
+	}
+	wal, err := os.ReadFile(f.path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[uint64]bool)
+	for end := len(wal); end >= 0; end -= 1700 {
+		torn := filepath.Join(dir, fmt.Sprint("torn", end))
+		copyFile(t, f.path, torn)
+		if err := os.WriteFile(torn+"-wal", wal[:end], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g := reopenTest(t, torn)
+		index, _ := g.Applied()
+		seen[index] = true
+		if got, want := query(t, g, `SELECT n FROM t`)[0], fmt.Sprintf("(%d)", index); got != want {
+			t.Errorf("cut at %d: at index %d the row holds %s", end, index, got)
+		}
+		g.Close()
+	}
+	if len(seen) < 3 {
+		t.Errorf("the cuts led to the indexes %v only", seen)
+	}
+}
+
+// TestCheckpoints: the WAL is moved into the file while entries are applied, and
+// starts from its beginning, so that it does not grow for ever.
+func TestCheckpoints(t *testing.T) {
+	f, err := Open(filepath.Join(t.TempDir(), "db"), Options{Readers: 1, CheckpointBytes: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var l log
+	apply(t, f, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY, pad TEXT) STRICT`)...)
+	restarts, before := 0, int64(0)
+	for range 2000 {
+		apply(t, f, l.entry(bound(`INSERT OR REPLACE INTO t VALUES (abs(random()) % 50, hex(randomblob(4000)))`)))
+		frames := f.frames.Load()
+		if frames < before {
+			restarts++
+		}
+		before = frames
+	}
+	if restarts == 0 {
+		t.Errorf("the WAL grew to %d frames and never started from its beginning", before)
+	}
+	if err := f.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Durable(); got != l.index {
+		t.Errorf("durable up to %d, want %d", got, l.index)
+	}
+}
+
+// TestCheckpointWithReader: an open snapshot keeps back what came after it, and
+// the durable index with it.
+func TestCheckpointWithReader(t *testing.T) {
+	f := openTest(t)
+	var l log
+	apply(t, f, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT`)...)
+	if err := f.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Snapshot(context.Background(), 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, f, l.sql(`INSERT INTO t VALUES (1)`)...)
+	if err := f.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if got := f.Durable(); got > 2 {
+		t.Errorf("durable up to %d", got)
+	}
+	if err := f.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Durable(); got != 2 {
+		t.Errorf("durable up to %d, want 2", got)
+	}
+}
+
+// TestOpenRefuses: what is not ours, or not of this version, is left alone.
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	make := func(name, script string) string {
+		path := filepath.Join(dir, name)
+		db, err := sqlite.Open(path, sqlite.Create)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Exec(script); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ path, want string }{
+		{make("foreign", `CREATE TABLE t (a)`), "not a database of Quorate's"},
+		{make("newer", fmt.Sprintf(`PRAGMA application_id=%d; PRAGMA user_version=99; CREATE TABLE t (a)`, applicationID)), "format is 99"},
+		{text, "file is not a database"},
+		{filepath.Join(dir, "no", "such", "directory"), "unable to open"},
+	} {
+		_, err := Open(c.path, Options{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", filepath.Base(c.path), err, c.want)
+		}
+	}
+}
+
+// TestClose: a closed FSM says so, and its files open again.
+func TestClose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	f := reopenTest(t, path)
+	var l log
+	apply(t, f, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT`)...)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Apply(l.sql(`INSERT INTO t VALUES (1)`)); !errors.Is(err, ErrClosed) {
+		t.Errorf("Apply says %v", err)
+	}
+	if _, err := f.Snapshot(context.Background(), 1, false); !errors.Is(err, ErrClosed) {
+		t.Errorf("Snapshot says %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Errorf("the second Close says %v", err)
+	}
+	if _, err := os.Stat(path + "-wal"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the WAL is still there: %v", err)
+	}
+	if got := reopenTest(t, path).Schema().Version; got != 1 {
+		t.Errorf("reopened with schema version %d", got)
+	}
+}
