@@ -69,6 +69,9 @@ func (n *memNode) writeAt(p []byte, offset int64) {
 }
 
 func (n *memNode) readAt(p []byte, offset int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	if offset >= n.size {
 		return 0, io.EOF
 	}

@@ -80,7 +80,7 @@ func (h *header) encode() []byte {
 	le.PutUint64(b[atVote:], uint64(h.hardState.Vote))
 	le.PutUint64(b[atCommit:], uint64(h.hardState.Commit))
 	copy(b[headerFixedBytes:], h.configuration)
-	h.seed = crc32.Checksum(b, castagnoli)
+	h.seed = headerChecksum(b)
 	le.PutUint32(b[atHeaderChecksum:], h.seed)
 	return b
 }
@@ -102,13 +102,19 @@ func headerSize(b []byte) (bytes int64, reason string) {
 	return bytes, ""
 }
 
+// headerChecksum is the checksum of all of a header but the checksum itself,
+// which counts as zero.
+func headerChecksum(b []byte) uint32 {
+	sum := crc32.Checksum(b[:atHeaderChecksum], castagnoli)
+	sum = crc32.Update(sum, castagnoli, []byte{0, 0, 0, 0})
+	return crc32.Update(sum, castagnoli, b[atHeaderChecksum+4:])
+}
+
 // decodeHeader decodes b, which is as long as headerSize said. A version other
 // than formatVersion is returned with reason "".
 func decodeHeader(b []byte) (h header, version uint32, reason string) {
 	le := binary.LittleEndian
-	sum := crc32.Update(0, castagnoli, b[:atHeaderChecksum])
-	sum = crc32.Update(sum, castagnoli, []byte{0, 0, 0, 0})
-	sum = crc32.Update(sum, castagnoli, b[atHeaderChecksum+4:])
+	sum := headerChecksum(b)
 	if sum != le.Uint32(b[atHeaderChecksum:]) {
 		return header{}, 0, "header checksum mismatch"
 	}
