@@ -32,6 +32,37 @@ func intOf(v value.Value) int {
 	return int(v.Int())
 }
 
+// splitTyped separates arguments, their types and the time zone of functions
+// with TypeArgs and TimeZone.
+func splitTyped(args []value.Value) (values, oids []value.Value, e *pgtype.Encoding, err error) {
+	if len(args)%2 == 0 {
+		return nil, nil, nil, errcode.Newf(errcode.InternalError, "a function was called without the types of its arguments")
+	}
+	n := len(args) / 2
+	loc, err := pgtype.LoadLocation(args[len(args)-1].Text())
+	return args[:n], args[n : 2*n], &pgtype.Encoding{Location: loc, ExtraFloatDigits: 1}, err
+}
+
+// shownArgs are the arguments as output shows them.
+func shownArgs(args []value.Value) ([]value.Value, error) {
+	values, oids, e, err := splitTyped(args)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]value.Value, len(values))
+	for i, v := range values {
+		if v.IsNull() {
+			continue
+		}
+		text, err := pgtype.AppendText([]byte{}, pgtype.Of(uint32(oids[i].Int())), v, e)
+		if err != nil {
+			return nil, err
+		}
+		shown[i] = value.TextBytes(text)
+	}
+	return shown, nil
+}
+
 // resultBytesMost bounds what a function makes out of little: repeat('x', 1e9).
 const resultBytesMost = 64 << 20
 

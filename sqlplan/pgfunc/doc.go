@@ -42,6 +42,10 @@
 //	q_interval_mul(i, x), _div            interval * and / a number
 //	random(), randomblob(n)               SQLite's own, with the command's stream
 //
+// A Function with TypeArgs is called with all its arguments, then the OID of
+// each argument's type, then the zone if it has TimeZone: concat(ts, 'x') is
+// q_concat(ts, 'x', 1184, 25, zone).
+//
 // The checked integer functions know bigint only: an integer or smallint
 // result goes through q_cast_int4 or q_cast_int2, or into a column, which
 // check the range as well.

@@ -35,10 +35,11 @@ func init() {
 // format is format(): %s, %I and %L with position, minus flag and width
 // (manual, section 9.4.1).
 func format(_ Context, args []value.Value) (value.Value, error) {
-	if len(args) == 0 || args[0].IsNull() {
-		return value.Value{}, nil
+	shown, err := shownArgs(args)
+	if err != nil || shown[0].IsNull() {
+		return value.Value{}, err
 	}
-	f := formatter{pattern: textOf(args[0]), args: args[1:], out: []byte{}}
+	f := formatter{pattern: textOf(shown[0]), args: shown[1:], out: []byte{}}
 	for len(f.pattern) > 0 {
 		c := f.pattern[0]
 		f.pattern = f.pattern[1:]

@@ -30,11 +30,10 @@ type Function struct {
 	Window bool
 	// SQLite is the name to emit.
 	SQLite string
-	// TextArgs: arguments whose parameter is Any are to be cast to text
-	// (q_cast_text) by the planner: concat() shows a timestamp as output does.
-	TextArgs bool
-	// TypeArgs: after the arguments follow, as integers, the OIDs of their
-	// types: to_json() shows a boolean differently from an integer.
+	// TypeArgs: after all the arguments follow, as integers, the OIDs of their
+	// types, one each: stored forms do not say that 1 is a boolean, and concat()
+	// and to_json() show it differently from an integer. (The time zone, if
+	// there is one as well, comes last.)
 	TypeArgs bool
 	// TimeZone: the session's time zone is a hidden last argument.
 	TimeZone bool
@@ -77,7 +76,7 @@ type impl func(ctx Context, args []value.Value) (value.Value, error)
 //	name(type, type…) result [= name to emit] [; flag …]
 //
 // where a type followed by … is variadic, and the flags are aggregate, window,
-// text (TextArgs), types (TypeArgs), zone (TimeZone), volatile, and null: the
+// types (TypeArgs), zone (TimeZone), volatile, and null: the
 // function is called with NULLs (functions with code, and SQLite's that return
 // something else than NULL, are strict otherwise). Code is nil when SQLite has
 // the function, or when a row before gave it.
@@ -183,8 +182,6 @@ func parseSignature(s string) *Function {
 			f.Aggregate, f.Strict = true, false
 		case "window":
 			f.Window, f.Strict = true, false
-		case "text":
-			f.TextArgs = true
 		case "types":
 			f.TypeArgs = true
 		case "zone":

@@ -25,13 +25,6 @@ var jsonFunctions = []entry{
 	{"jsonb_array_length(jsonb) int4 = q_json_array_length", nil},
 }
 
-// splitTyped separates arguments, their types and the time zone.
-func splitTyped(args []value.Value) (values, oids []value.Value, e *pgtype.Encoding, err error) {
-	n := len(args) / 2
-	loc, err := pgtype.LoadLocation(args[len(args)-1].Text())
-	return args[:n], args[n : 2*n], &pgtype.Encoding{Location: loc, ExtraFloatDigits: 1}, err
-}
-
 // appendJSON writes a value of a type as JSON.
 func appendJSON(dst []byte, v value.Value, oid uint32, e *pgtype.Encoding) ([]byte, error) {
 	if v.IsNull() {

@@ -65,9 +65,9 @@ var textFunctions = []entry{
 	{"overlay(text, text, int4, int4) text = q_overlay", overlay},
 	{"ascii(text) int4 = q_ascii", ascii},
 	{"chr(int4) text = q_chr", chr},
-	{"concat(any…) text = q_concat; text null", concat},
-	{"concat_ws(text, any…) text = q_concat_ws; text null", concatWS},
-	{"format(text, any…) text = q_format; text null", format},
+	{"concat(any…) text = q_concat; types zone null", concat},
+	{"concat_ws(text, any…) text = q_concat_ws; types zone null", concatWS},
+	{"format(text, any…) text = q_format; types zone null", format},
 	{"md5(text) text = q_md5", md5Hex},
 	{"md5(bytea) text = q_md5", nil},
 	{"sha224(bytea) bytea = q_sha224", hash(func(b []byte) []byte { h := sha256.Sum224(b); return h[:] })},
@@ -77,8 +77,8 @@ var textFunctions = []entry{
 	{"encode(bytea, text) text = q_encode", encode},
 	{"decode(text, text) bytea = q_decode", decode},
 	{"quote_ident(text) text = q_quote_ident", text1(quoteIdent)},
-	{"quote_literal(any) text = q_quote_literal; text", text1(quoteLiteral)},
-	{"quote_nullable(any) text = q_quote_nullable; text null", quoteNullable},
+	{"quote_literal(any) text = q_quote_literal; types zone", shown1(quoteLiteral)},
+	{"quote_nullable(any) text = q_quote_nullable; types zone null", quoteNullable},
 	{"to_hex(int4) text = q_to_hex4", func(_ Context, a []value.Value) (value.Value, error) {
 		return value.String(strconv.FormatUint(uint64(uint32(a[0].Int())), 16)), nil
 	}},
@@ -90,6 +90,17 @@ var textFunctions = []entry{
 func text1(f func([]byte) []byte) impl {
 	return func(_ Context, args []value.Value) (value.Value, error) {
 		return value.TextBytes(f(textOf(args[0]))), nil
+	}
+}
+
+// shown1 is text1 for an argument of any type.
+func shown1(f func([]byte) []byte) impl {
+	return func(_ Context, args []value.Value) (value.Value, error) {
+		shown, err := shownArgs(args)
+		if err != nil {
+			return value.Value{}, err
+		}
+		return value.TextBytes(f(textOf(shown[0]))), nil
 	}
 }
 
@@ -297,7 +308,7 @@ func chr(_ Context, args []value.Value) (value.Value, error) {
 	n := args[0].Int()
 	switch {
 	case n < 0:
-		return fail(errcode.ProgramLimitExceeded, "character number must be positive")
+		return fail(errcode.InvalidParameterValue, "character number must be positive")
 	case n == 0:
 		return fail(errcode.ProgramLimitExceeded, "null character not permitted")
 	case n > unicode.MaxRune:
@@ -309,14 +320,19 @@ func chr(_ Context, args []value.Value) (value.Value, error) {
 }
 
 func concat(_ Context, args []value.Value) (value.Value, error) {
-	return join(nil, args)
+	shown, err := shownArgs(args)
+	if err != nil {
+		return value.Value{}, err
+	}
+	return join(nil, shown)
 }
 
 func concatWS(_ Context, args []value.Value) (value.Value, error) {
-	if len(args) == 0 || args[0].IsNull() {
-		return value.Value{}, nil
+	shown, err := shownArgs(args)
+	if err != nil || shown[0].IsNull() {
+		return value.Value{}, err
 	}
-	return join(textOf(args[0]), args[1:])
+	return join(textOf(shown[0]), shown[1:])
 }
 
 func join(separator []byte, args []value.Value) (value.Value, error) {
@@ -443,5 +459,5 @@ func quoteNullable(_ Context, args []value.Value) (value.Value, error) {
 	if args[0].IsNull() {
 		return value.String("NULL"), nil
 	}
-	return value.TextBytes(quoteLiteral(textOf(args[0]))), nil
+	return shown1(quoteLiteral)(nil, args)
 }
