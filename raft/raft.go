@@ -449,6 +449,9 @@ func (r *Raft) validateMessage(m *Message) (*peer, error) {
 	if m.Term == 0 && !(m.Type == PreVoteResponse && m.Reject) {
 		return nil, refuse(m, "term 0 is before the first term")
 	}
+	if m.Term > termMax {
+		return nil, refuse(m, "no cluster lives to see term %d", m.Term)
+	}
 	switch m.Type {
 	case PreVote, RequestVote, AppendEntries:
 		if (m.Index == 0) != (m.LogTerm == 0) || m.LogTerm > m.Term || m.Index > indexMax {
@@ -461,9 +464,12 @@ func (r *Raft) validateMessage(m *Message) (*peer, error) {
 	return p, nil
 }
 
-// indexMax keeps sums of a message's index and its number of entries from
-// overflowing.
-const indexMax = Index(1) << 62
+// indexMax and termMax keep the sum of a message's index and its number of
+// entries, and the next term, from overflowing.
+const (
+	indexMax = Index(1) << 62
+	termMax  = Term(1) << 62
+)
 
 func validateEntries(m *Message) error {
 	term := m.LogTerm
@@ -495,6 +501,9 @@ func (s State) validate(self NodeID) error {
 			i > 0 && (run.First <= s.Runs[i-1].First || run.Term <= s.Runs[i-1].Term) {
 			return fmt.Errorf("raft: term run %d (term %d from index %d) is out of order", i, run.Term, run.First)
 		}
+	}
+	if s.HardState.Term > termMax {
+		return fmt.Errorf("raft: no cluster lives to see term %d: the hard state is damaged", s.HardState.Term)
 	}
 	if n := len(s.Runs); n > 0 && s.Runs[n-1].Term > s.HardState.Term {
 		return fmt.Errorf("raft: the log ends in term %d, but the hard state knows only term %d", s.Runs[n-1].Term, s.HardState.Term)

@@ -78,6 +78,97 @@ func TestVoteSurvivesTheRestart(t *testing.T) {
 	}
 }
 
+// TestOwnVoteCountsWhenDurable: an older write that becomes durable while the
+// vote is still on its way elects nobody.
+func TestOwnVoteCountsWhenDurable(t *testing.T) {
+	c := startedCluster(1)
+	c.tick(1)
+	c.stabilize()
+	if err := c.propose(1, "a"); err != nil {
+		t.Fatal(err)
+	}
+	c.core(1).StepDown()
+	c.campaign(1)
+	for i, want := range []Role{Candidate, Leader} {
+		c.persist(1, 1)
+		if got := c.core(1).Role(); got != want {
+			t.Errorf("after %d durable writes: %s, want %s", i+1, got, want)
+		}
+	}
+}
+
+// TestQuestionsAreNewAfterARestart: the leader's answer to a question from
+// before the restart comes late. It must not answer a question from after it,
+// although both are the first of their incarnation.
+func TestQuestionsAreNewAfterARestart(t *testing.T) {
+	draws := 0
+	c := newCluster(3, func(id NodeID) Config {
+		config := testConfig(id)
+		config.Rand = func(n int) int {
+			draws += 12345
+			return draws % n
+		}
+		return config
+	})
+	for _, n := range c.nodes {
+		c.start(n.id)
+	}
+	c.elect(1)
+	if err := c.read(2, 1); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(2)
+	old := Message{Type: ReadIndexResponse, From: 1, To: 2, Term: 1, Request: c.wire[0].Request, Index: 1}
+	c.wire = nil
+	c.crash(2, 0)
+	c.start(2)
+	if err := c.propose(1, "a"); err != nil { // the old answer is stale now
+		t.Fatal(err)
+	}
+	c.stabilize()
+	if err := c.read(2, 1); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(2)
+	if err := c.deliver(old); err != nil {
+		t.Fatal(err)
+	}
+	if rd, _ := c.core(2).Ready(); len(rd.Reads) != 0 {
+		t.Errorf("answered %v", rd.Reads)
+	}
+	c.stabilize()
+	if len(c.node(2).reads) != 0 {
+		t.Error("the right answer did not come")
+	}
+}
+
+// TestReadsAreBounded: on a leader that cannot confirm any, reads are refused
+// in the end, of the own driver and of followers.
+func TestReadsAreBounded(t *testing.T) {
+	c := startedCluster(3)
+	c.elect(1)
+	r := c.core(1)
+	for request := uint64(1); request <= readsMax; request++ {
+		if err := r.ReadIndex(request); err != nil {
+			t.Fatalf("read %d: %v", request, err)
+		}
+	}
+	if err := r.ReadIndex(readsMax + 1); !errors.Is(err, ErrReadDropped) {
+		t.Errorf("one more: %v", err)
+	}
+	if err := r.Step(Message{Type: ReadIndex, From: 2, To: 1, Term: 1, Request: 7}); err != nil {
+		t.Fatal(err)
+	}
+	rd, _ := r.Ready()
+	if m := rd.Messages[0]; m.Type != ReadIndexResponse || !m.Reject || m.Request != 7 {
+		t.Errorf("a follower's is answered %s", describe(m))
+	}
+	r.StepDown()
+	if rd, _ := r.Ready(); len(rd.LostReads) != readsMax {
+		t.Errorf("%d reads are lost with the leadership", len(rd.LostReads))
+	}
+}
+
 // TestNewRefuses: wrong settings and damaged logs are errors in sentences.
 func TestNewRefuses(t *testing.T) {
 	three := []Member{{ID: 1}, {ID: 2}, {ID: 3}}
@@ -101,6 +192,7 @@ func TestNewRefuses(t *testing.T) {
 		{func(c *Config, s *State) { s.Runs[1].Term = 1 }, "out of order"},
 		{func(c *Config, s *State) { s.Runs[1].First = 9 }, "out of order"},
 		{func(c *Config, s *State) { s.HardState.Term = 1 }, "knows only term 1"},
+		{func(c *Config, s *State) { s.HardState.Term = 1 << 63 }, "no cluster lives to see"},
 		{func(c *Config, s *State) { s.HardState.Commit = 4 }, "index 4 was committed, but the log ends at 3"},
 		{func(c *Config, s *State) { s.Applied = 4 }, "index 4 was applied, but the log ends at 3"},
 		{func(c *Config, s *State) { s.Entries = s.Entries[1:] }, "do not reach"},
