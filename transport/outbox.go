@@ -31,10 +31,6 @@ type batch struct {
 	proposalBytes int
 }
 
-func (b *batch) empty() bool {
-	return len(b.messages)+len(b.proposals)+len(b.replies) == 0
-}
-
 // reset empties b and keeps its memory, but nothing that the elements held.
 func (b *batch) reset() {
 	clear(b.messages)

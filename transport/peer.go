@@ -116,6 +116,10 @@ func (p *peer) session(ctx context.Context) (connected bool, err error) {
 	p.connects++
 	p.mu.Unlock()
 	p.outbox.setOpen(true)
+	select {
+	case <-p.seen: // that the peer lives is no news any more
+	default:
+	}
 	p.t.config.Handler.Connected(hello)
 
 	err = p.converse(w)

@@ -3,11 +3,16 @@ package transport
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -186,6 +191,37 @@ func TestPings(t *testing.T) {
 	}
 }
 
+// TestRoundTrip shows that the first Ping's Pong is measured, and that a Pong
+// which claims to come from the future is not.
+func TestRoundTrip(t *testing.T) {
+	for name, ahead := range map[string]uint64{"honest": 0, "from the future": 1 << 62} {
+		t.Run(name, func(t *testing.T) {
+			l := listen(t, "127.0.0.1:0")
+			defer l.Close()
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				if welcome(conn, helloOf(two)) != nil {
+					return
+				}
+				if _, value, err := readHandshake(conn); err == nil {
+					r := reader{buf: value}
+					// The test hears of it if this does not arrive.
+					_, _ = conn.Write(appendProbe(nil, kindPong, r.uint()+ahead))
+				}
+			}()
+			m := start(t, Config{Self: helloOf(one), Peers: []Peer{{two, "n2", l.Addr().String()}}, Listener: listen(t, "127.0.0.1:0")})
+			m.await(t, "the end of the connection", func() bool { return len(m.lost) == 1 })
+			if measured := m.Peers()[0].RoundTrip > 0; measured != (ahead == 0) {
+				t.Errorf("round trip %v", m.Peers()[0].RoundTrip)
+			}
+		})
+	}
+}
+
 // TestRunJoinsEverything shows that Run, when it returns, has left nothing: no
 // goroutine, no open port, and no callback to come; in the middle of traffic,
 // of handshakes and of dialling.
@@ -218,6 +254,59 @@ func TestListenerFails(t *testing.T) {
 	if err := tr.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "the peer listener was closed") {
 		t.Errorf("Run: %v", err)
 	}
+}
+
+// failingListener fails the first times, as when file descriptors are short.
+type failingListener struct {
+	net.Listener
+	failures int
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	if l.failures > 0 {
+		l.failures--
+		return nil, syscall.EMFILE
+	}
+	return l.Listener.Accept()
+}
+
+// TestAcceptFailsForAWhile shows that a lack of file descriptors is waited out.
+func TestAcceptFailsForAWhile(t *testing.T) {
+	m := alone(t, func(c *Config) { c.Listener = &failingListener{c.Listener, 2} })
+	knock(t, m).shakeHands(helloOf(two))
+}
+
+// TestTLS shows where TLS goes in: a Listener and a Dial that wrap.
+func TestTLS(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"quorate"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(nil, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate)
+	server := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}
+	dialler := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "quorate"}}
+	wrap := func(c *Config) {
+		c.Listener = tls.NewListener(c.Listener, server)
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return dialler.DialContext(ctx, "tcp", address)
+		}
+	}
+	a, b := pair(t, func(a, b *Config) { wrap(a); wrap(b) })
+	a.Send([]raft.Message{{Type: raft.AppendEntries, To: two, Term: 1, Entries: []raft.Entry{{Term: 1, Index: 1, Data: make([]byte, 1<<20)}}}})
+	b.await(t, "a message", func() bool { return len(b.messages) == 1 })
+	plain := knock(t, a)
+	plain.write([]byte(preamble))
+	plain.expectClosed()
 }
 
 // TestConfig shows what New refuses, in its words.
@@ -365,7 +454,7 @@ func TestBatchEncode(t *testing.T) {
 	}
 
 	b.reset()
-	if !b.empty() || b.messages[:1][0].Round != 0 || b.proposals[:1][0].Data != nil {
+	if len(b.messages)+len(b.replies)+len(b.proposals) > 0 || b.messages[:1][0].Round != 0 || b.proposals[:1][0].Data != nil {
 		t.Error("a reset batch holds on to what it carried")
 	}
 }
