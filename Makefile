@@ -1,12 +1,11 @@
-# What to run, by name. .ci/run runs them all, in its own way.
+# What to run, by name. .ci/run runs more, and installs what it needs.
 
-# Packages in which goroutines share memory. The race detector makes SQLite,
-# which is translated C, about eighty times slower: tests that are heavy on it
-# are left out with -short.
-RACE = ./admin/... ./bench/... ./internal/config/... ./internal/vfs/... ./node/... ./pgwire/... ./raft/... ./transport/...
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Packages in which goroutines share memory. Those that live on SQLite are not
+# among them: it is translated C, which the race detector makes about eighty
+# times slower.
+RACE = ./admin/... ./bench/... ./internal/config/... ./internal/vfs/... ./pgwire/... ./raft/... ./transport/...
 
-.PHONY: help test race lint bench build
+.PHONY: help build test race lint bench
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +23,8 @@ lint: ## gofmt, vet, staticcheck and the house rules
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
 	go vet -unsafeptr=false ./internal/sqlite/...
 	go vet $$(go list ./... | grep -v /internal/sqlite)
-	go run $(STATICCHECK) ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	go test ./internal/lint
 
-bench: build ## three nodes and the load generator on this machine
-	.ci/bench ./quorate
+bench: build ## three nodes, and PostgreSQL when it is installed, side by side
+	bench/compare.sh ./quorate
