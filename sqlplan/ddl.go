@@ -93,12 +93,12 @@ func storageClass(oid uint32) string {
 // such a thing and the statement says IF NOT EXISTS.
 func (r *resolver) newName(t *tableRef, ifNotExists bool) (exists bool) {
 	if t.schema != "" && t.schema != "public" {
-		r.fail(t.pos, errcode.InvalidSchemaName, "schema %q does not exist", t.schema).
+		r.fail(t.pos, errcode.InvalidSchemaName, "schema \"%s\" does not exist", t.schema).
 			WithDetail("There is one schema, public.")
 		return false
 	}
 	if systemName(t.name) {
-		r.fail(t.pos, errcode.InsufficientPrivilege, "permission denied to create %q", t.name).
+		r.fail(t.pos, errcode.InsufficientPrivilege, "permission denied to create \"%s\"", t.name).
 			WithDetail("Names that begin with sqlite_ and _quorate_ are reserved.")
 		return false
 	}
@@ -106,7 +106,7 @@ func (r *resolver) newName(t *tableRef, ifNotExists bool) (exists bool) {
 		return false
 	}
 	if !ifNotExists {
-		r.fail(t.pos, errcode.DuplicateTable, "relation %q already exists", t.name)
+		r.fail(t.pos, errcode.DuplicateTable, "relation \"%s\" already exists", t.name)
 	}
 	return true
 }
@@ -140,7 +140,7 @@ func (r *resolver) createTable(s *createTable) *Plan {
 		}
 	}
 	t.relation.SQL = plan.SQL
-	plan.edits = append([]edit{{t.relation.Name, t.relation}}, t.indexes()...)
+	plan.edits = []edit{{t.relation.Name, t.relation}}
 	return plan
 }
 
@@ -159,7 +159,7 @@ func (r *resolver) newTable(s *createTable) *newTable {
 		d := &s.columns[i]
 		for _, c := range t.relation.Columns {
 			if sameName(c.Name, d.name) {
-				r.fail(d.pos, errcode.DuplicateColumn, "column %q specified more than once", d.name)
+				r.fail(d.pos, errcode.DuplicateColumn, "column \"%s\" specified more than once", d.name)
 				return t
 			}
 		}
@@ -182,7 +182,7 @@ func (t *newTable) primaryKey() {
 	r := t.r
 	set := func(c *constraint, columns []nameAt) {
 		if t.key != nil && r.err == nil {
-			r.fail(c.pos, errcode.InvalidTableDefinition, "multiple primary keys for table %q are not allowed", t.relation.Name)
+			r.fail(c.pos, errcode.InvalidTableDefinition, "multiple primary keys for table \"%s\" are not allowed", t.relation.Name)
 			return
 		}
 		t.key = c
@@ -192,7 +192,7 @@ func (t *newTable) primaryKey() {
 				return
 			}
 			if k.PrimaryKey > 0 {
-				r.fail(n.pos, errcode.DuplicateColumn, "column %q appears twice in primary key constraint", n.name)
+				r.fail(n.pos, errcode.DuplicateColumn, "column \"%s\" appears twice in primary key constraint", n.name)
 				return
 			}
 			k.PrimaryKey, k.NotNull = i+1, true
@@ -248,7 +248,7 @@ func (t *newTable) find(n nameAt) *Column {
 			return &t.relation.Columns[i]
 		}
 	}
-	t.r.fail(n.pos, errcode.UndefinedColumn, "column %q named in key does not exist", n.name)
+	t.r.fail(n.pos, errcode.UndefinedColumn, "column \"%s\" named in key does not exist", n.name)
 	return nil
 }
 
@@ -258,7 +258,6 @@ func (t *newTable) column(i int) {
 	for j := range d.constraints {
 		t.constraint(&d.constraints[j], col)
 	}
-	_ = i
 }
 
 func (t *newTable) constraint(c *constraint, col *Column) {
@@ -269,7 +268,7 @@ func (t *newTable) constraint(c *constraint, col *Column) {
 	switch c.kind {
 	case "DEFAULT":
 		if col.Identity {
-			r.fail(c.pos, errcode.SyntaxError, "both default and identity specified for column %q", col.Name)
+			r.fail(c.pos, errcode.SyntaxError, "both default and identity specified for column \"%s\"", col.Name)
 			return
 		}
 		c.x = r.defaultFor(c.x, col)
@@ -329,7 +328,7 @@ func (t *newTable) reference(c *constraint) {
 		}
 	}
 	if target.Kind != Table {
-		r.fail(ref.table.pos, errcode.WrongObjectType, "referenced relation %q is not a table", ref.table.name)
+		r.fail(ref.table.pos, errcode.WrongObjectType, "referenced relation \"%s\" is not a table", ref.table.name)
 		return
 	}
 	n := max(len(c.columns), 1)
@@ -342,7 +341,7 @@ func (t *newTable) reference(c *constraint) {
 		}
 		switch {
 		case key == 0:
-			r.fail(ref.table.pos, errcode.UndefinedObject, "there is no primary key for referenced table %q", target.Name)
+			r.fail(ref.table.pos, errcode.UndefinedObject, "there is no primary key for referenced table \"%s\"", target.Name)
 		case key != n:
 			r.fail(ref.table.pos, errcode.InvalidForeignKey, "number of referencing and referenced columns for foreign key disagree")
 		}
@@ -358,15 +357,11 @@ func (t *newTable) reference(c *constraint) {
 			found = found || sameName(col.Name, name.name)
 		}
 		if !found {
-			r.fail(name.pos, errcode.UndefinedColumn, "column %q referenced in foreign key constraint does not exist", name.name)
+			r.fail(name.pos, errcode.UndefinedColumn, "column \"%s\" referenced in foreign key constraint does not exist", name.name)
 			return
 		}
 	}
 }
-
-// indexes names the indexes that PostgreSQL would make for the constraints;
-// SQLite's are without a name that could collide.
-func (t *newTable) indexes() []edit { return nil }
 
 // createVirtual plans a full text index. Its columns are text.
 func (r *resolver) createVirtual(s *createVirtual) *Plan {
@@ -416,7 +411,7 @@ func (r *resolver) createIndex(s *createIndex) *Plan {
 		return &Plan{}
 	}
 	if rel.Kind != Table {
-		r.fail(s.table.pos, errcode.WrongObjectType, "cannot create index on relation %q", rel.Name)
+		r.fail(s.table.pos, errcode.WrongObjectType, "cannot create index on relation \"%s\"", rel.Name)
 		return &Plan{}
 	}
 	r.stored = "an index"
@@ -533,7 +528,7 @@ func (r *resolver) createView(s *createView) *Plan {
 		}
 		for _, other := range rel.Columns {
 			if sameName(other.Name, c.name) {
-				r.fail(s.target.pos, errcode.DuplicateColumn, "column %q specified more than once", c.name)
+				r.fail(s.target.pos, errcode.DuplicateColumn, "column \"%s\" specified more than once", c.name)
 				return &Plan{}
 			}
 		}

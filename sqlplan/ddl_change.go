@@ -19,7 +19,7 @@ func (r *resolver) createTrigger(s *createTrigger) *Plan {
 		return &Plan{}
 	}
 	if (s.timing == "INSTEAD OF") != (rel.Kind == View) {
-		r.fail(s.table.pos, errcode.WrongObjectType, "%q cannot have %s triggers", rel.Name, s.timing).
+		r.fail(s.table.pos, errcode.WrongObjectType, "\"%s\" cannot have %s triggers", rel.Name, s.timing).
 			WithHint("Views have INSTEAD OF triggers, tables have BEFORE and AFTER triggers.")
 		return &Plan{}
 	}
@@ -139,7 +139,7 @@ func (r *resolver) drop(s *drop) *Plan {
 		r.fail(t.pos, errcode.InsufficientPrivilege, "permission denied for table %s", t.name)
 	}
 	if t.schema != "" && t.schema != "public" {
-		r.fail(t.pos, errcode.InvalidSchemaName, "schema %q does not exist", t.schema)
+		r.fail(t.pos, errcode.InvalidSchemaName, "schema \"%s\" does not exist", t.schema)
 	}
 	if s.kind == "TRIGGER" || r.err != nil {
 		return plan // the planner does not know triggers; SQLite does
@@ -156,7 +156,7 @@ func (r *resolver) drop(s *drop) *Plan {
 		if s.kind == "INDEX" {
 			code = errcode.UndefinedObject
 		}
-		r.fail(t.pos, code, "%s %q does not exist", word, t.name)
+		r.fail(t.pos, code, "%s \"%s\" does not exist", word, t.name)
 		return plan
 	case kindWord(rel.Kind) != s.kind:
 		right := kindWord(rel.Kind)
@@ -164,7 +164,7 @@ func (r *resolver) drop(s *drop) *Plan {
 		if s.kind == "INDEX" {
 			article = "an"
 		}
-		r.fail(t.pos, errcode.WrongObjectType, "%q is not %s %s", t.name, article, word).
+		r.fail(t.pos, errcode.WrongObjectType, "\"%s\" is not %s %s", t.name, article, word).
 			WithHint("Use DROP %s to remove it.", right)
 		return plan
 	case strings.HasPrefix(strings.ToLower(rel.Name), "sqlite_autoindex_"):
@@ -259,7 +259,7 @@ func (r *resolver) alterTable(s *alterTable) *Plan {
 		return &Plan{}
 	}
 	if rel.Kind != Table {
-		r.fail(s.target.pos, errcode.WrongObjectType, "%q is not a table", rel.Name)
+		r.fail(s.target.pos, errcode.WrongObjectType, "\"%s\" is not a table", rel.Name)
 		return &Plan{}
 	}
 	r.stored = "a table's definition"
@@ -301,7 +301,7 @@ func (r *resolver) addColumn(rel *Relation, a *alterAction) *Plan {
 			return &Plan{Kind: Write, Tag: "ALTER TABLE", SQL: "SELECT NULL WHERE 0",
 				Warnings: []string{`column "` + d.name + `" of relation "` + rel.Name + `" already exists, skipping`}}
 		}
-		r.fail(d.pos, errcode.DuplicateColumn, "column %q of relation %q already exists", d.name, rel.Name)
+		r.fail(d.pos, errcode.DuplicateColumn, "column \"%s\" of relation \"%s\" already exists", d.name, rel.Name)
 		return &Plan{}
 	}
 	if d.serial {
@@ -357,7 +357,7 @@ func (r *resolver) dropColumn(rel *Relation, a *alterAction) *Plan {
 			return &Plan{Kind: Write, Tag: "ALTER TABLE", SQL: "SELECT NULL WHERE 0",
 				Warnings: []string{`column "` + a.name.name + `" of relation "` + rel.Name + `" does not exist, skipping`}}
 		}
-		r.fail(a.name.pos, errcode.UndefinedColumn, "column %q of relation %q does not exist", a.name.name, rel.Name)
+		r.fail(a.name.pos, errcode.UndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", a.name.name, rel.Name)
 		return &Plan{}
 	}
 	if rel.Columns[i].PrimaryKey > 0 {
@@ -381,11 +381,11 @@ func (r *resolver) dropColumn(rel *Relation, a *alterAction) *Plan {
 func (r *resolver) renameColumn(rel *Relation, a *alterAction) *Plan {
 	i := rel.column(a.name.name)
 	if i < 0 {
-		r.fail(a.name.pos, errcode.UndefinedColumn, "column %q does not exist", a.name.name)
+		r.fail(a.name.pos, errcode.UndefinedColumn, "column \"%s\" does not exist", a.name.name)
 		return &Plan{}
 	}
 	if k := rel.column(a.to.name); k >= 0 && k != i {
-		r.fail(a.to.pos, errcode.DuplicateColumn, "column %q of relation %q already exists", a.to.name, rel.Name)
+		r.fail(a.to.pos, errcode.DuplicateColumn, "column \"%s\" of relation \"%s\" already exists", a.to.name, rel.Name)
 		return &Plan{}
 	}
 	next := copyOf(rel)

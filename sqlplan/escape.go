@@ -80,11 +80,11 @@ func (l *lexer) unicodeEscape(b *strings.Builder, i int) (int, *errcode.Error) {
 		second, secondEnd := l.unicodePoint(end)
 		r, end = utf16.DecodeRune(r, second), secondEnd
 		if r == utf8.RuneError {
-			return 0, l.fail(i, errcode.SyntaxError, "invalid Unicode surrogate pair at or near %q", clip(l.src[i:]))
+			return 0, l.fail(i, errcode.SyntaxError, "invalid Unicode surrogate pair at or near \"%s\"", clip(l.src[i:]))
 		}
 	}
 	if r <= 0 || r > utf8.MaxRune {
-		return 0, l.fail(i, errcode.SyntaxError, "invalid Unicode escape at or near %q", clip(l.src[i:])).
+		return 0, l.fail(i, errcode.SyntaxError, "invalid Unicode escape at or near \"%s\"", clip(l.src[i:])).
 			WithHint(`Unicode escapes must be \uXXXX or \UXXXXXXXX.`)
 	}
 	b.WriteRune(r)

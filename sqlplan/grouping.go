@@ -21,7 +21,7 @@ func (r *resolver) checkGrouping(q *query, sc *scope) {
 		}
 	}
 	for _, ref := range sc.core.outer {
-		g.column(ref, "subquery uses ungrouped column %q from outer query")
+		g.column(ref, "subquery uses ungrouped column \"%s\" from outer query")
 	}
 }
 
@@ -40,7 +40,7 @@ func (g *groups) check(e expr) {
 	}
 	switch x := e.(type) {
 	case *columnRef:
-		g.column(x, `column %q must appear in the GROUP BY clause or be used in an aggregate function`)
+		g.column(x, `column "%s" must appear in the GROUP BY clause or be used in an aggregate function`)
 		return
 	case *call:
 		if x.agg {

@@ -142,7 +142,7 @@ func (l *lexer) skipBlockComment() *errcode.Error {
 			l.at++
 		}
 	}
-	return l.fail(start, errcode.SyntaxError, "unterminated /* comment at or near %q", clip(l.src[start:]))
+	return l.fail(start, errcode.SyntaxError, "unterminated /* comment at or near \"%s\"", clip(l.src[start:]))
 }
 
 // word reads an identifier or key word, or the prefix of a string constant.
@@ -206,7 +206,7 @@ func clipIdentifier(s string) string {
 func (l *lexer) quotedIdentifier(start int) (token, *errcode.Error) {
 	name, end, ok := unquote(l.src, start, '"')
 	if !ok {
-		return token{}, l.fail(start, errcode.SyntaxError, "unterminated quoted identifier at or near %q", clip(l.src[start:]))
+		return token{}, l.fail(start, errcode.SyntaxError, "unterminated quoted identifier at or near \"%s\"", clip(l.src[start:]))
 	}
 	if name == "" {
 		return token{}, l.fail(start, errcode.SyntaxError, `zero-length delimited identifier at or near """"`)
@@ -276,7 +276,7 @@ func (l *lexer) stringPart(start, open int, escapes bool) (string, int, *errcode
 		value, end, ok = unquote(l.src, open, '\'')
 	}
 	if !ok {
-		return "", 0, l.fail(start, errcode.SyntaxError, "unterminated quoted string at or near %q", clip(l.src[start:]))
+		return "", 0, l.fail(start, errcode.SyntaxError, "unterminated quoted string at or near \"%s\"", clip(l.src[start:]))
 	}
 	return value, end, nil
 }
@@ -289,7 +289,7 @@ func (l *lexer) dollar(start int) (token, *errcode.Error) {
 	}
 	if i > start+1 {
 		if isIdentifierStart(l.byteAt(i)) {
-			return token{}, l.fail(start, errcode.SyntaxError, "trailing junk after parameter at or near %q", clip(l.src[start:]))
+			return token{}, l.fail(start, errcode.SyntaxError, "trailing junk after parameter at or near \"%s\"", clip(l.src[start:]))
 		}
 		l.at = i
 		return token{tokParam, start, i, l.src[start+1 : i]}, nil
@@ -303,7 +303,7 @@ func (l *lexer) dollar(start int) (token, *errcode.Error) {
 	tag := l.src[start : i+1]
 	n := strings.Index(l.src[i+1:], tag)
 	if n < 0 {
-		return token{}, l.fail(start, errcode.SyntaxError, "unterminated dollar-quoted string at or near %q", clip(l.src[start:]))
+		return token{}, l.fail(start, errcode.SyntaxError, "unterminated dollar-quoted string at or near \"%s\"", clip(l.src[start:]))
 	}
 	l.at = i + 1 + n + len(tag)
 	return token{tokString, start, l.at, l.src[i+1 : i+1+n]}, nil
@@ -337,7 +337,7 @@ func (l *lexer) number(start int) (token, *errcode.Error) {
 		}
 	}
 	if isIdentifierStart(l.byteAt(i)) {
-		return token{}, l.fail(start, errcode.SyntaxError, "trailing junk after numeric literal at or near %q", clip(l.src[start:]))
+		return token{}, l.fail(start, errcode.SyntaxError, "trailing junk after numeric literal at or near \"%s\"", clip(l.src[start:]))
 	}
 	l.at = i
 	return token{kind, start, i, l.src[start:i]}, nil
@@ -359,7 +359,7 @@ func (l *lexer) operator(start int) (token, *errcode.Error) {
 				end++
 			}
 		default:
-			return token{}, l.fail(start, errcode.SyntaxError, "syntax error at or near %q", clip(l.src[start:]))
+			return token{}, l.fail(start, errcode.SyntaxError, "syntax error at or near \"%s\"", clip(l.src[start:]))
 		}
 		l.at = end
 		return token{tokOp, start, end, l.src[start:end]}, nil

@@ -177,7 +177,7 @@ func (p *parser) specialCall() expr {
 		p.open()
 		sub := p.exprAbove(precIn)
 		p.expect("in")
-		return make("position", p.exprAbove(precIn), sub)
+		return make("position", sub, p.exprAbove(precIn))
 	case "substring":
 		return p.substring(pos)
 	case "overlay":
@@ -285,7 +285,7 @@ func (p *parser) raise() expr {
 	case "ROLLBACK":
 		p.unsupported(pos, "RAISE(ROLLBACK)").WithHint("Use RAISE(ABORT, …).")
 	default:
-		p.stop(p.fail(pos, errcode.SyntaxError, "syntax error at or near %q", r.action))
+		p.stop(p.fail(pos, errcode.SyntaxError, "syntax error at or near \"%s\"", r.action))
 	}
 	p.expectOp(")")
 	return r

@@ -283,8 +283,7 @@ func (p *parser) columnConstraint() (c constraint, ok bool) {
 	case p.accept("generated"):
 		p.generated(&c)
 	case p.accept("collate"):
-		x := p.collationName()
-		_ = x
+		p.collationName()
 		return c, false
 	default:
 		p.unexpected()
@@ -293,7 +292,7 @@ func (p *parser) columnConstraint() (c constraint, ok bool) {
 }
 
 // collationName reads a collation's name; all that exist compare alike.
-func (p *parser) collationName() string {
+func (p *parser) collationName() {
 	pos := p.tok.pos
 	name := p.label()
 	if p.acceptOp(".") {
@@ -302,10 +301,9 @@ func (p *parser) collationName() string {
 	switch name {
 	case "C", "POSIX", "default", "ucs_basic", "binary":
 	default:
-		p.stop(p.fail(pos, errcode.UndefinedObject, "collation %q for encoding \"UTF8\" does not exist", name).
+		p.stop(p.fail(pos, errcode.UndefinedObject, "collation \"%s\" for encoding \"UTF8\" does not exist", name).
 			WithHint(`Text is compared by code point, as with "C".`))
 	}
-	return name
 }
 
 func (p *parser) checked() expr {

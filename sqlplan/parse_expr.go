@@ -269,21 +269,11 @@ func (p *parser) namedOperator(left expr, pos int) expr {
 	return &binary{node: node{pos: pos}, op: op, l: left, r: p.exprAbove(precOther)}
 }
 
-// collation reads COLLATE "C" and its like. There is one collation, by code
-// point, so that the clause changes nothing; others do not exist.
+// collation reads COLLATE "C" and its like, which changes nothing.
 func (p *parser) collation(left expr) expr {
 	p.advance()
 	pos := p.tok.pos
-	name := p.label()
-	if p.acceptOp(".") {
-		name = p.label()
-	}
-	switch name {
-	case "C", "POSIX", "default", "ucs_basic", "binary":
-	default:
-		p.stop(p.fail(pos, errcode.UndefinedObject, "collation %q for encoding \"UTF8\" does not exist", name).
-			WithHint(`Text is compared by code point, as with "C".`))
-	}
+	p.collationName()
 	return &collate{node: node{pos: pos}, x: left}
 }
 
@@ -487,13 +477,13 @@ func (p *parser) reference() expr {
 	second := p.label()
 	if p.isOp("(") {
 		if name != "pg_catalog" && name != "public" {
-			p.stop(p.fail(pos, errcode.InvalidSchemaName, "schema %q does not exist", name))
+			p.stop(p.fail(pos, errcode.InvalidSchemaName, "schema \"%s\" does not exist", name))
 		}
 		return p.call(pos, second)
 	}
 	if p.acceptOp(".") { // public.t.c
 		if name != "public" {
-			p.stop(p.fail(pos, errcode.InvalidSchemaName, "schema %q does not exist", name))
+			p.stop(p.fail(pos, errcode.InvalidSchemaName, "schema \"%s\" does not exist", name))
 		}
 		if p.acceptOp("*") {
 			return &star{node: node{pos: pos}, table: second}

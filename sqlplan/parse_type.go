@@ -26,11 +26,11 @@ func (p *parser) typeName() pgtype.Type {
 	}
 	name = p.typeWords(name)
 	if serialTypes[name] != 0 {
-		p.stop(p.fail(pos, errcode.UndefinedObject, "type %q does not exist", name))
+		p.stop(p.fail(pos, errcode.UndefinedObject, "type \"%s\" does not exist", name))
 	}
 	oid, ok := pgtype.ByName(name)
 	if !ok || oid == pgtype.Unknown || oid == pgtype.Any || oid == pgtype.Record || oid == pgtype.Void {
-		p.stop(p.fail(pos, errcode.UndefinedObject, "type %q does not exist", name))
+		p.stop(p.fail(pos, errcode.UndefinedObject, "type \"%s\" does not exist", name))
 		return pgtype.Type{}
 	}
 	t := pgtype.Of(oid)
@@ -147,7 +147,7 @@ func (p *parser) typeModifier(t pgtype.Type, pos int) pgtype.Type {
 		}
 		return t
 	}
-	p.stop(p.fail(pos, errcode.SyntaxError, "type modifier is not allowed for type %q", pgtype.InternalName(t.OID)))
+	p.stop(p.fail(pos, errcode.SyntaxError, "type modifier is not allowed for type \"%s\"", pgtype.InternalName(t.OID)))
 	return t
 }
 

@@ -23,9 +23,12 @@ import (
 //	            tz= the session's time zone
 //	error       plans each statement of a line of its own and shows its error
 //	split       shows the statements of a query
+//	run         plans statements and runs them on SQLite; args=(…) are the
+//	            parameters as text
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		schema := emptySchema()
+		var e *engine
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "schema":
@@ -36,6 +39,11 @@ func TestTranscripts(t *testing.T) {
 				return runErrors(schema, d)
 			case "split":
 				return runSplit(d)
+			case "run":
+				if e == nil {
+					e = newEngine(t)
+				}
+				return e.run(&schema, d)
 			}
 			t.Fatalf("%s: unknown command %q", d.Pos, d.Cmd)
 			return ""

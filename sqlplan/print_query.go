@@ -15,6 +15,10 @@ func (p *printer) query(q *query, aliases bool) {
 		}
 		p.w(" ")
 		p.setOperand(q.set.right, false, false)
+	case q.order != nil || q.limit != nil || q.offset != nil:
+		p.w("SELECT * FROM (VALUES ") // VALUES takes none of these in SQLite
+		p.rows(q.values.rows)
+		p.w(")")
 	default:
 		p.w("VALUES ")
 		p.rows(q.values.rows)

@@ -75,6 +75,8 @@ func (r *resolver) ownFunction(x *call, sc *scope) (expr, bool) {
 			return r.session(x.pos, InRecovery), true
 		case "current_schema":
 			return constantText("public", pgtype.Name), true
+		case "version":
+			return constantText(serverVersion, pgtype.Text), true
 		case "current_database", "current_catalog":
 			return constantText("quorate", pgtype.Name), true
 		}
@@ -93,6 +95,10 @@ func (r *resolver) ownFunction(x *call, sc *scope) (expr, bool) {
 	}
 	return nil, false
 }
+
+// serverVersion is what version() says. It begins as PostgreSQL's does, because
+// clients look for the number after the name.
+const serverVersion = "PostgreSQL 15.0 (Quorate)"
 
 // currentSetting answers current_setting() for the settings whose value the
 // planner or the session knows.
@@ -233,7 +239,7 @@ func (r *resolver) match(f *pgfunc.Function, x *call) int {
 		}
 		return -1
 	}
-	if n != len(f.Args) && !(f.Variadic && n >= len(f.Args)) {
+	if n != len(f.Args) && !(f.Variadic && n >= len(f.Args)-1) {
 		return -1
 	}
 	score := 0
@@ -293,6 +299,11 @@ func (r *resolver) applyFunction(x *call, f *pgfunc.Function, sc *scope) expr {
 	}
 	if x.name == "min" || x.name == "max" {
 		r.orderable(x)
+	}
+	if f.TypeArgs {
+		for _, a := range x.args[:len(x.args):len(x.args)] {
+			x.args = append(x.args, integer(x.pos, int64(a.base().typ.OID)))
+		}
 	}
 	if f.TimeZone {
 		x.args = append(x.args, r.session(x.pos, TimeZone))
@@ -374,7 +385,7 @@ func (r *resolver) over(x *call, sc *scope) {
 	}
 	if x.over.nameOnly || x.over.ref != "" {
 		if sc.core.windows[x.over.ref] == nil {
-			r.fail(x.over.pos, errcode.UndefinedObject, "window %q does not exist", x.over.ref)
+			r.fail(x.over.pos, errcode.UndefinedObject, "window \"%s\" does not exist", x.over.ref)
 			return
 		}
 	}

@@ -59,7 +59,7 @@ func (r *resolver) columnIn(x *columnRef, s *scope) (found bool, e expr) {
 		x.typ = x.col.typ
 		return true, x
 	}
-	r.fail(x.pos, errcode.AmbiguousColumn, "column reference %q is ambiguous", x.column)
+	r.fail(x.pos, errcode.AmbiguousColumn, "column reference \"%s\" is ambiguous", x.column)
 	return true, x
 }
 
@@ -77,7 +77,7 @@ func (item *rangeItem) find(name string) *rangeColumn {
 
 func (r *resolver) noColumn(x *columnRef, sc *scope) {
 	if x.table == "" {
-		r.fail(x.pos, errcode.UndefinedColumn, "column %q does not exist", x.column)
+		r.fail(x.pos, errcode.UndefinedColumn, "column \"%s\" does not exist", x.column)
 		return
 	}
 	for s := sc; s != nil; s = s.parent {
@@ -88,7 +88,7 @@ func (r *resolver) noColumn(x *columnRef, sc *scope) {
 			}
 		}
 	}
-	r.fail(x.pos, errcode.UndefinedTable, "missing FROM-clause entry for table %q", x.table)
+	r.fail(x.pos, errcode.UndefinedTable, "missing FROM-clause entry for table \"%s\"", x.table)
 }
 
 // ref makes a resolved reference to a column.
@@ -122,7 +122,7 @@ func (r *resolver) expandStar(x *star, sc *scope) []selectItem {
 		}
 	}
 	if !found && x.table != "" {
-		r.fail(x.pos, errcode.UndefinedTable, "missing FROM-clause entry for table %q", x.table)
+		r.fail(x.pos, errcode.UndefinedTable, "missing FROM-clause entry for table \"%s\"", x.table)
 	}
 	return items
 }

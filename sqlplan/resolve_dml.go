@@ -7,8 +7,9 @@ import (
 	"quorate/sqlplan/pgtype"
 )
 
-// target resolves the table that a statement writes to.
-func (r *resolver) target(t *tableRef, verb string) *rangeItem {
+// target resolves the table that a statement writes to. It may be a view with
+// an INSTEAD OF trigger; SQLite knows triggers, and refuses when there is none.
+func (r *resolver) target(t *tableRef) *rangeItem {
 	rel := r.relation(t)
 	if rel == nil {
 		return nil
@@ -18,11 +19,6 @@ func (r *resolver) target(t *tableRef, verb string) *rangeItem {
 			WithDetail("Quorate keeps its own state there.")
 		return nil
 	}
-	if rel.Kind == View && !r.triggers(rel, verb) {
-		r.fail(t.pos, errcode.ObjectNotInPrerequisiteState, "cannot %s view %q", verb, t.name).
-			WithHint("Make an INSTEAD OF trigger for the view.")
-		return nil
-	}
 	name := t.alias
 	if name == "" {
 		name = t.name
@@ -30,10 +26,6 @@ func (r *resolver) target(t *tableRef, verb string) *rangeItem {
 	t.item = relationItem(rel, name)
 	return t.item
 }
-
-// triggers: a view with an INSTEAD OF trigger can be written to. The planner
-// does not know triggers; SQLite refuses the statement when there is none.
-func (r *resolver) triggers(*Relation, string) bool { return true }
 
 // systemName: relations that only Quorate writes.
 func systemName(name string) bool {
@@ -48,7 +40,7 @@ func (r *resolver) targetColumn(item *rangeItem, n nameAt) (index int) {
 			return i
 		}
 	}
-	r.fail(n.pos, errcode.UndefinedColumn, "column %q of relation %q does not exist", n.name, item.relation.Name)
+	r.fail(n.pos, errcode.UndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", n.name, item.relation.Name)
 	return -1
 }
 
@@ -59,8 +51,8 @@ func (r *resolver) assign(e expr, item *rangeItem, column int) expr {
 	}
 	rel, c := item.relation, &item.relation.Columns[column]
 	if c.Generated {
-		r.fail(e.base().pos, errcode.GeneratedAlways, "cannot insert a non-DEFAULT value into column %q", c.Name).
-			WithDetail("Column %q is a generated column.", c.Name)
+		r.fail(e.base().pos, errcode.GeneratedAlways, "cannot insert a non-DEFAULT value into column \"%s\"", c.Name).
+			WithDetail("Column \"%s\" is a generated column.", c.Name)
 		return e
 	}
 	to := c.Type
@@ -69,11 +61,11 @@ func (r *resolver) assign(e expr, item *rangeItem, column int) expr {
 		return e
 	}
 	if _, isRow := e.(*row); isRow {
-		r.fail(e.base().pos, errcode.DatatypeMismatch, "column %q is of type %s but expression is of type record", c.Name, formatType(to))
+		r.fail(e.base().pos, errcode.DatatypeMismatch, "column \"%s\" is of type %s but expression is of type record", c.Name, formatType(to))
 		return e
 	}
 	if from := e.base().typ; !convertible(from.OID, to.OID, assignment_) {
-		r.fail(e.base().pos, errcode.DatatypeMismatch, "column %q is of type %s but expression is of type %s", c.Name, formatType(to), formatType(from)).
+		r.fail(e.base().pos, errcode.DatatypeMismatch, "column \"%s\" is of type %s but expression is of type %s", c.Name, formatType(to), formatType(from)).
 			WithHint("You will need to rewrite or cast the expression.")
 		return e
 	}
@@ -105,7 +97,7 @@ func (r *resolver) notNullKey(e expr, rel *Relation, c *Column) expr {
 }
 
 func (r *resolver) nullKey(pos int, rel *Relation, c *Column) {
-	err := r.fail(pos, errcode.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", c.Name, rel.Name)
+	err := r.fail(pos, errcode.NotNullViolation, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", c.Name, rel.Name)
 	err.Table, err.Column = rel.Name, c.Name
 }
 
@@ -125,7 +117,7 @@ func (r *resolver) insert(s *insertStatement) []outColumn {
 	saved := r.ctes
 	defer func() { r.ctes = saved }()
 	r.with(s.with, nil)
-	item := r.target(s.target, "insert into")
+	item := r.target(s.target)
 	if r.err != nil {
 		return nil
 	}
@@ -168,7 +160,7 @@ func (r *resolver) insertColumns(s *insertStatement, item *rangeItem) []int {
 		i := r.targetColumn(item, n)
 		for _, other := range columns {
 			if other == i && r.err == nil {
-				r.fail(n.pos, errcode.DuplicateColumn, "column %q specified more than once", n.name)
+				r.fail(n.pos, errcode.DuplicateColumn, "column \"%s\" specified more than once", n.name)
 			}
 		}
 		columns = append(columns, i)
@@ -273,7 +265,7 @@ func (r *resolver) assignQuery(s *insertStatement, item *rangeItem, columns []in
 		if ref.typ.OID == pgtype.Unknown {
 			ref.typ = pgtype.Of(pgtype.Text)
 			if !isText(item.relation.Columns[c].Type.OID) && item.relation.Columns[c].Type.OID != 0 {
-				r.unsupported(s.source.pos, "an undecided literal for column %q in this query", item.relation.Columns[c].Name).
+				r.unsupported(s.source.pos, "an undecided literal for column \"%s\" in this query", item.relation.Columns[c].Name).
 					WithHint("Cast the literal.")
 				return
 			}
@@ -297,7 +289,7 @@ func (r *resolver) missingKey(s *insertStatement, item *rangeItem, columns []int
 	c := &item.relation.Columns[key]
 	if c.Identity || c.Default != "" {
 		if c.Default != "" && !c.Identity && !contains(columns, key) {
-			r.unsupported(s.target.pos, "leaving out the integer primary key %q, which has a default", c.Name)
+			r.unsupported(s.target.pos, "leaving out the integer primary key \"%s\", which has a default", c.Name)
 		}
 		return
 	}
@@ -355,7 +347,7 @@ func (r *resolver) sets(list []assignment, item *rangeItem, sc *scope) []assignm
 				return list
 			}
 			if seen[columns[i]] {
-				r.fail(n.pos, errcode.SyntaxError, "multiple assignments to same column %q", n.name)
+				r.fail(n.pos, errcode.SyntaxError, "multiple assignments to same column \"%s\"", n.name)
 				return list
 			}
 			seen[columns[i]] = true
@@ -401,7 +393,10 @@ func (r *resolver) returning(items []selectItem, list *[]selectItem, item *range
 	if items == nil || r.err != nil {
 		return nil
 	}
-	sc := &scope{items: []*rangeItem{item}, clause: "RETURNING"}
+	// SQLite does not know the alias there, only the table's own name.
+	named := relationItem(item.relation, item.name)
+	named.emit = item.relation.Name
+	sc := &scope{parent: r.outer, items: []*rangeItem{named}, clause: "RETURNING"}
 	return r.items(list, sc)
 }
 
@@ -409,7 +404,7 @@ func (r *resolver) update(s *updateStatement) []outColumn {
 	saved := r.ctes
 	defer func() { r.ctes = saved }()
 	r.with(s.with, nil)
-	item := r.target(s.target, "update")
+	item := r.target(s.target)
 	if r.err != nil {
 		return nil
 	}
@@ -427,7 +422,7 @@ func (r *resolver) delete(s *deleteStatement) []outColumn {
 	saved := r.ctes
 	defer func() { r.ctes = saved }()
 	r.with(s.with, nil)
-	item := r.target(s.target, "delete from")
+	item := r.target(s.target)
 	if r.err != nil {
 		return nil
 	}

@@ -38,7 +38,7 @@ func (r *resolver) fromItem(f fromItem, sc *scope) fromItem {
 func (r *resolver) addItem(item *rangeItem, pos int, sc *scope) {
 	for _, other := range sc.items {
 		if item.name != "" && sameName(other.name, item.name) {
-			r.fail(pos, errcode.DuplicateAlias, "table name %q specified more than once", item.name)
+			r.fail(pos, errcode.DuplicateAlias, "table name \"%s\" specified more than once", item.name)
 			return
 		}
 	}
@@ -66,7 +66,7 @@ func (r *resolver) renameColumns(item *rangeItem, names []string, pos int) {
 		visible++
 	}
 	if len(names) > visible {
-		r.fail(pos, errcode.InvalidColumnReference, "table %q has %d columns available but %d columns specified", item.name, visible, len(names))
+		r.fail(pos, errcode.InvalidColumnReference, "table \"%s\" has %d columns available but %d columns specified", item.name, visible, len(names))
 	}
 }
 
@@ -81,8 +81,8 @@ func (r *resolver) tableRef(x *tableRef, sc *scope) fromItem {
 			if sameName(s.cte.name, x.name) {
 				x.cte = s.cte
 				if s.cte.cols == nil {
-					r.fail(x.pos, errcode.UndefinedTable, "relation %q does not exist", x.name).
-						WithDetail("There is a WITH item named %q, but it cannot be referenced from this part of the query.", x.name)
+					r.fail(x.pos, errcode.UndefinedTable, "relation \"%s\" does not exist", x.name).
+						WithDetail("There is a WITH item named \"%s\", but it cannot be referenced from this part of the query.", x.name)
 					return x
 				}
 				x.item = &rangeItem{name: name, emit: name, columns: append([]rangeColumn(nil), s.cte.cols...)}
@@ -109,16 +109,16 @@ func (r *resolver) relation(x *tableRef) *Relation {
 	case "", "public":
 	case "pg_catalog", "information_schema":
 		full = x.schema + "." + x.name
-		r.fail(x.pos, errcode.UndefinedTable, "relation %q does not exist", full)
+		r.fail(x.pos, errcode.UndefinedTable, "relation \"%s\" does not exist", full)
 		return nil
 	default:
-		r.fail(x.pos, errcode.UndefinedTable, "relation %q does not exist", x.schema+"."+x.name).
+		r.fail(x.pos, errcode.UndefinedTable, "relation \"%s\" does not exist", x.schema+"."+x.name).
 			WithDetail("There is one schema, public.")
 		return nil
 	}
 	if rel := r.schema.find(x.name); rel != nil {
 		if rel.Kind == Index {
-			r.fail(x.pos, errcode.WrongObjectType, "cannot open relation %q", x.name).WithDetail("This operation is not supported for indexes.")
+			r.fail(x.pos, errcode.WrongObjectType, "cannot open relation \"%s\"", x.name).WithDetail("This operation is not supported for indexes.")
 			return nil
 		}
 		return rel
@@ -126,7 +126,7 @@ func (r *resolver) relation(x *tableRef) *Relation {
 	if sameName(x.name, "sqlite_schema") || sameName(x.name, "sqlite_master") {
 		return sqliteSchema
 	}
-	r.fail(x.pos, errcode.UndefinedTable, "relation %q does not exist", x.name)
+	r.fail(x.pos, errcode.UndefinedTable, "relation \"%s\" does not exist", x.name)
 	return nil
 }
 
@@ -183,7 +183,6 @@ func (rel *Relation) rowidAlias() int {
 
 func (r *resolver) join(j *join, sc *scope) {
 	inner := &scope{parent: sc.parent, core: sc.core, clause: "JOIN conditions"}
-	first := len(sc.items)
 	j.left = r.fromItem(j.left, inner)
 	split := len(inner.items)
 	mergedLeft := len(inner.merged)
@@ -215,7 +214,6 @@ func (r *resolver) join(j *join, sc *scope) {
 		r.addItem(item, j.pos, sc)
 	}
 	sc.merged = append(sc.merged, inner.merged...)
-	_ = first
 }
 
 func setOptional(items []*rangeItem) {
@@ -250,13 +248,13 @@ func (r *resolver) using(j *join, name string, sc *scope, split, mergedLeft int)
 		for _, item := range items {
 			if c := item.find(name); c != nil && !c.hidden && !sc.isTwin(c) {
 				if col != nil {
-					r.fail(j.pos, errcode.AmbiguousColumn, "common column name %q appears more than once in %s table", name, side)
+					r.fail(j.pos, errcode.AmbiguousColumn, "common column name \"%s\" appears more than once in %s table", name, side)
 				}
 				from, col = item, c
 			}
 		}
 		if col == nil {
-			r.fail(j.pos, errcode.UndefinedColumn, "column %q specified in USING clause does not exist in %s table", name, side)
+			r.fail(j.pos, errcode.UndefinedColumn, "column \"%s\" specified in USING clause does not exist in %s table", name, side)
 		}
 		return from, col
 	}
@@ -277,7 +275,7 @@ func (r *resolver) using(j *join, name string, sc *scope, split, mergedLeft int)
 	} else {
 		j.on = &logical{node: node{j.pos, pgtype.Of(pgtype.Bool)}, op: "AND", args: []expr{j.on, equal}}
 	}
-	m := mergedColumn{name: lc.name, left: li, col: lc, twin: rc}
+	m := mergedColumn{name: lc.name, col: lc, twin: rc}
 	switch j.kind {
 	case "RIGHT":
 		m.make = func(pos int) expr { return ri.ref(rc, pos) }
@@ -321,7 +319,7 @@ func (r *resolver) functionRef(x *functionRef, sc *scope) fromItem {
 		column = x.columns[0]
 	}
 	if len(x.columns) > 1 {
-		r.fail(x.pos, errcode.InvalidColumnReference, "table %q has 1 columns available but %d columns specified", alias, len(x.columns))
+		r.fail(x.pos, errcode.InvalidColumnReference, "table \"%s\" has 1 columns available but %d columns specified", alias, len(x.columns))
 		return x
 	}
 	sub := &subqueryRef{pos: x.pos, alias: alias}

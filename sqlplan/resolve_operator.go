@@ -154,38 +154,33 @@ func arithmeticType(l, rt uint32, op string) uint32 {
 	return rt
 }
 
+// operatorNames are the ends of pgfunc's names for the operators.
+var operatorNames = map[string]string{"+": "add", "-": "sub", "*": "mul", "/": "div", "%": "mod"}
+
 func (r *resolver) chooseArithmetic(x *binary) expr {
 	t := x.typ.OID
-	emit := func(name string, args ...expr) expr {
-		return &emitCall{node: node{x.pos, x.typ}, name: name, args: args}
+	emit := func(name string) expr {
+		return &emitCall{node: node{x.pos, x.typ}, name: name, args: []expr{x.l, x.r}}
 	}
-	switch x.op {
-	case "^":
-		return emit("power", r.toFloat(x.l), r.toFloat(x.r))
-	case "/":
-		switch {
-		case isInteger(t):
-			if safeDivisor(x.r) && bits(x.l) < 63 {
-				return x
-			}
-			return emit("q_div", x.l, x.r)
-		case t == pgtype.Numeric:
-			return emit("q_divn", x.l, x.r)
-		}
-		return emit("q_div", r.toFloat(x.l), r.toFloat(x.r))
-	case "%":
-		if isInteger(t) && safeDivisor(x.r) && bits(x.l) <= 63 {
-			return x
-		}
-		return emit("q_mod", x.l, x.r)
-	}
-	if !isInteger(t) || bits(x) <= 63 {
-		if isFloat(t) {
-			x.l, x.r = r.toFloat(x.l), r.toFloat(x.r)
+	switch {
+	case x.op == "^":
+		return emit("q_power")
+	case t == pgtype.Numeric:
+		return emit("q_numeric_" + operatorNames[x.op])
+	case isFloat(t):
+		x.l, x.r = r.toFloat(x.l), r.toFloat(x.r)
+		if x.op == "/" {
+			return emit("q_div")
 		}
 		return x
+	case x.op == "/" || x.op == "%":
+		if safeDivisor(x.r) {
+			return x
+		}
+	case bits(x) <= 63:
+		return x
 	}
-	return emit(map[string]string{"+": "q_add", "-": "q_sub", "*": "q_mul"}[x.op], x.l, x.r)
+	return emit("q_" + operatorNames[x.op])
 }
 
 // toFloat makes sure that SQLite calculates with doubles.
@@ -251,7 +246,7 @@ func (r *resolver) timeArithmetic(x *binary) expr {
 		return x
 	}
 	l, rt = x.l.base().typ.OID, x.r.base().typ.OID
-	if x.op == "+" && (timeRank(rt) > 0 && (l == pgtype.Interval || isInteger(l))) {
+	if x.op == "+" && ((timeRank(rt) > 0 || rt == pgtype.Time) && (l == pgtype.Interval || isInteger(l))) {
 		x.l, x.r, l, rt = x.r, x.l, rt, l
 	}
 	emit := func(name string, t uint32, args ...expr) expr {
@@ -267,14 +262,19 @@ func (r *resolver) timeArithmetic(x *binary) expr {
 			return emit("q_date_add", pgtype.Date, x.l, days)
 		case l == pgtype.Date && rt == pgtype.Date && x.op == "-":
 			return emit("q_date_sub", pgtype.Int4, x.l, x.r)
-		case timeRank(l) > 0 && rt == pgtype.Interval:
+		case rt == pgtype.Interval:
 			return r.addInterval(x)
 		case timeRank(l) > 0 && timeRank(rt) > 0 && x.op == "-":
 			pair := []expr{x.l, x.r}
-			t := r.comparable(pair, x.pos, "-")
-			_ = t
+			r.comparable(pair, x.pos, "-")
 			return emit("q_timestamp_sub", pgtype.Interval, pair[0], pair[1])
 		}
+	}
+	if (x.op == "*" || x.op == "/") && l == pgtype.Interval && numberRank(rt) > 0 {
+		return emit("q_interval_"+operatorNames[x.op], pgtype.Interval, x.l, r.toFloat(x.r))
+	}
+	if x.op == "*" && rt == pgtype.Interval && numberRank(l) > 0 {
+		return emit("q_interval_mul", pgtype.Interval, x.r, r.toFloat(x.l))
 	}
 	if l == pgtype.Interval || rt == pgtype.Interval || l == pgtype.Time || rt == pgtype.Time {
 		r.unsupported(x.pos, "%s %s %s", operandName(x.l.base().typ), x.op, operandName(x.r.base().typ))
@@ -286,26 +286,36 @@ func (r *resolver) timeArithmetic(x *binary) expr {
 
 // partner is what an undecided literal is beside a time in an addition.
 func partner(oid uint32) uint32 {
-	switch oid {
-	case pgtype.Date:
+	if oid == pgtype.Date {
 		return pgtype.Int4
-	case pgtype.Interval:
-		return pgtype.Interval
 	}
 	return pgtype.Interval
 }
 
+// addInterval emits a time or an interval plus or minus an interval.
 func (r *resolver) addInterval(x *binary) expr {
 	interval := x.r
 	if x.op == "-" {
 		interval = &emitCall{node: node{x.pos, pgtype.Of(pgtype.Interval)}, name: "q_interval_neg", args: []expr{interval}}
 	}
-	if x.l.base().typ.OID == pgtype.Timestamptz {
-		return &emitCall{node: node{x.pos, pgtype.Of(pgtype.Timestamptz)}, name: "q_timestamptz_add",
-			args: []expr{x.l, interval, r.session(x.pos, TimeZone)}}
+	l := x.l.base().typ.OID
+	out := &emitCall{node: node{x.pos, pgtype.Of(l)}, args: []expr{x.l, interval}}
+	switch l {
+	case pgtype.Timestamptz:
+		out.name = "q_timestamptz_add"
+		out.args = append(out.args, r.session(x.pos, TimeZone))
+	case pgtype.Timestamp:
+		out.name = "q_timestamp_add"
+	case pgtype.Date:
+		out.name, out.typ = "q_date_add_interval", pgtype.Of(pgtype.Timestamp)
+	case pgtype.Time:
+		out.name = "q_time_add"
+	case pgtype.Interval:
+		out.name = "q_interval_add"
+	default:
+		r.noOperator(x.pos, x.op, x.l.base().typ, x.r.base().typ)
 	}
-	l := r.coerce(x.l, pgtype.Of(pgtype.Timestamp), implicit)
-	return &emitCall{node: node{x.pos, pgtype.Of(pgtype.Timestamp)}, name: "q_timestamp_add", args: []expr{l, interval}}
+	return out
 }
 
 // concat types ||: text with anything, as long as one side is text.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"quorate/internal/errcode"
-	"quorate/internal/value"
 	"quorate/sqlplan/pgtype"
 )
 
@@ -64,7 +63,7 @@ func (r *resolver) with(w *with, outer *scope) {
 	for i, c := range w.ctes {
 		for _, other := range w.ctes[:i] {
 			if sameName(other.name, c.name) {
-				r.fail(c.pos, errcode.DuplicateAlias, "WITH query name %q specified more than once", c.name)
+				r.fail(c.pos, errcode.DuplicateAlias, "WITH query name \"%s\" specified more than once", c.name)
 				return
 			}
 		}
@@ -100,7 +99,7 @@ func (r *resolver) recursive(c *cte, outer *scope) {
 	}
 	for i, col := range c.query.cols {
 		if c.cols[i].typ.OID != 0 && col.typ.OID != c.cols[i].typ.OID {
-			r.fail(c.pos, errcode.DatatypeMismatch, "recursive query %q column %d has type %s in non-recursive term but type %s overall",
+			r.fail(c.pos, errcode.DatatypeMismatch, "recursive query \"%s\" column %d has type %s in non-recursive term but type %s overall",
 				c.name, i+1, formatType(c.cols[i].typ), formatType(col.typ)).
 				WithHint("Cast the output of the non-recursive term to the correct type.")
 			return
@@ -113,7 +112,7 @@ func (r *resolver) cteColumns(c *cte, cols []outColumn) {
 		return
 	}
 	if len(c.columns) > len(cols) {
-		r.fail(c.pos, errcode.InvalidColumnReference, "WITH query %q has %d columns available but %d columns specified", c.name, len(cols), len(c.columns))
+		r.fail(c.pos, errcode.InvalidColumnReference, "WITH query \"%s\" has %d columns available but %d columns specified", c.name, len(cols), len(c.columns))
 		return
 	}
 	c.cols = rangeColumns(cols)
@@ -172,10 +171,10 @@ func (r *resolver) windows(c *selectCore, sc *scope) {
 	}
 	for _, w := range c.windows {
 		if sc.core.windows[w.name] != nil {
-			r.fail(w.def.pos, errcode.WindowingError, "window %q is already defined", w.name)
+			r.fail(w.def.pos, errcode.WindowingError, "window \"%s\" is already defined", w.name)
 		}
 		if w.def.ref != "" && sc.core.windows[w.def.ref] == nil {
-			r.fail(w.def.pos, errcode.UndefinedObject, "window %q does not exist", w.def.ref)
+			r.fail(w.def.pos, errcode.UndefinedObject, "window \"%s\" does not exist", w.def.ref)
 		}
 		r.window(w.def, sc)
 		sc.core.windows[w.name] = w.def
@@ -202,11 +201,12 @@ func (r *resolver) items(list *[]selectItem, sc *scope) []outColumn {
 		if name == "" {
 			name, _ = figureName(item.x)
 		}
+		_, isColumn := item.x.(*columnRef)
 		item.x = r.expr(item.x, sc)
 		if r.err != nil {
 			return nil
 		}
-		cols = append(cols, r.outColumn(item, name))
+		cols = append(cols, r.outColumn(item, name, isColumn))
 	}
 	used := map[string]bool{}
 	for i := range cols {
@@ -216,16 +216,14 @@ func (r *resolver) items(list *[]selectItem, sc *scope) []outColumn {
 	return cols
 }
 
-func (r *resolver) outColumn(item *selectItem, name string) outColumn {
+// outColumn describes a result column; isColumn: it was written as a column,
+// without a cast.
+func (r *resolver) outColumn(item *selectItem, name string, isColumn bool) outColumn {
 	if _, isRow := item.x.(*row); isRow {
 		r.unsupported(item.x.base().pos, "a row as a result column")
 	}
-	if c, ok := item.x.(*constant); ok && c.typ.OID == pgtype.Unknown && !c.val.IsNull() {
-		// An undecided literal stays so until a UNION or an INSERT decides.
-		c.val = value.String(c.val.Text())
-	}
 	col := outColumn{name: name, typ: item.x.base().typ, notNull: notNull(item.x)}
-	if x, ok := item.x.(*columnRef); ok && x.from != nil && x.from.relation != nil && x.col.attribute > 0 {
+	if x, ok := item.x.(*columnRef); ok && isColumn && x.from != nil && x.from.relation != nil && x.col.attribute > 0 {
 		col.relation, col.attribute = x.from.relation.OID, x.col.attribute
 	}
 	return col

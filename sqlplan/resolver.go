@@ -134,7 +134,6 @@ type rangeItem struct {
 	relation *Relation
 	columns  []rangeColumn
 	optional bool // on the side of an outer join that NULLs may replace
-	depth    *scope
 }
 
 type rangeColumn struct {
@@ -149,9 +148,8 @@ type rangeColumn struct {
 type mergedColumn struct {
 	name string
 	make func(pos int) expr
-	left *rangeItem // its column is left out of *
-	col  *rangeColumn
-	twin *rangeColumn
+	col  *rangeColumn // both are left out of * and of …
+	twin *rangeColumn // … further USINGs
 }
 
 // grouping gathers what a SELECT's aggregates and columns are, for the rule

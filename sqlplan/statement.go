@@ -176,12 +176,12 @@ func (r *resolver) planTruncate(s *truncate) *Plan {
 		r.unsupported(s.names[1].pos, "truncating several tables in one statement").WithHint("Truncate them one by one; several statements in one query are one transaction.")
 		return &Plan{}
 	}
-	item := r.target(s.names[0], "truncate")
+	item := r.target(s.names[0])
 	if r.err != nil {
 		return &Plan{}
 	}
 	if item.relation.Kind == View {
-		r.fail(s.names[0].pos, errcode.WrongObjectType, "%q is not a table", item.relation.Name)
+		r.fail(s.names[0].pos, errcode.WrongObjectType, "\"%s\" is not a table", item.relation.Name)
 	}
 	return r.finish(Write, "TRUNCATE TABLE", func(p *printer) {
 		p.w("DELETE FROM ")
