@@ -491,29 +491,65 @@ type echo struct {
 
 func (e echo) Messages(_ raft.NodeID, m []raft.Message) { e.heard(m) }
 
-// BenchmarkRoundTrip is a heartbeat over loopback and its answer back.
-func BenchmarkRoundTrip(b *testing.B) {
+// echoes runs two members of which the second answers each batch through
+// answer; heard is called with what comes back to the first.
+func echoes(b *testing.B, heard func([]raft.Message), answer func([]raft.Message) []raft.Message) *member {
 	la, lb := listen(b, "127.0.0.1:0"), listen(b, "127.0.0.1:0")
 	peers := []Peer{{one, "n1", la.Addr().String()}, {two, "n2", lb.Addr().String()}}
 	ra, rb := newRecorder(), newRecorder()
-	back := make(chan struct{}, 1)
-	second := make(chan *member, 1)
-	a := start(b, Config{Self: helloOf(one), Peers: peers, Listener: la, Handler: echo{ra, func([]raft.Message) { back <- struct{}{} }}})
-	var reply *member
-	c := start(b, Config{Self: helloOf(two), Peers: peers, Listener: lb, Handler: echo{rb, func(m []raft.Message) {
-		if reply == nil {
-			reply = <-second
-		}
-		m[0].To = one
-		reply.Send(m)
+	first := start(b, Config{Self: helloOf(one), Peers: peers, Listener: la, Handler: echo{ra, heard}})
+	var self *member
+	started := make(chan struct{})
+	second := start(b, Config{Self: helloOf(two), Peers: peers, Listener: lb, Handler: echo{rb, func(m []raft.Message) {
+		<-started
+		self.Send(answer(m))
 	}}})
-	second <- c
+	self = second
+	close(started)
 	ra.awaitConnects(b, 1)
 	rb.awaitConnects(b, 1)
+	return first
+}
+
+// BenchmarkRoundTrip is a heartbeat over loopback and its answer back.
+func BenchmarkRoundTrip(b *testing.B) {
+	back := make(chan struct{}, 1)
+	m := echoes(b, func([]raft.Message) { back <- struct{}{} }, func(m []raft.Message) []raft.Message {
+		m[0].To = one
+		return m
+	})
 	message := heartbeats(two, 1, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		a.Send(message)
+		m.Send(message)
 		<-back
+	}
+}
+
+// BenchmarkPipeline is AppendEntries of 64 entries of 256 bytes over loopback,
+// eight in flight, each answered.
+func BenchmarkPipeline(b *testing.B) {
+	window := make(chan struct{}, 8)
+	m := echoes(b, func(m []raft.Message) {
+		for range m {
+			<-window
+		}
+	}, func(m []raft.Message) []raft.Message {
+		answers := make([]raft.Message, len(m))
+		for i := range m {
+			last := m[i].Entries[len(m[i].Entries)-1].Index
+			answers[i] = raft.Message{Type: raft.AppendEntriesResponse, To: one, Term: m[i].Term, Index: last}
+		}
+		return answers
+	})
+	messages := sixtyFour()
+	b.SetBytes(64 * 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		window <- struct{}{}
+		m.Send(messages)
+	}
+	for range cap(window) { // the last answers
+		window <- struct{}{}
 	}
 }
