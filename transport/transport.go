@@ -104,9 +104,11 @@ type Config struct {
 	// MaxEntriesPerMessage bounds the entries of a received message [65536].
 	MaxEntriesPerMessage int
 	// QueueMessages and QueueBytes bound what waits for one peer, for each of
-	// messages, proposals and replies alone [4096, 16 MiB]. More than the
-	// core's MaxInflightMessages and MaxInflightBytes is never full of
-	// AppendEntries. An empty queue takes one call's worth of any size.
+	// messages, proposals and replies alone [4096, 16 MiB]. When they are
+	// larger than the core's MaxInflightMessages and MaxInflightBytes,
+	// AppendEntries alone never fill the queue; smaller values save memory
+	// behind a slow peer, and cost messages sent twice. An empty queue takes
+	// one message of any size, or one call's proposals.
 	QueueMessages int
 	QueueBytes    int
 

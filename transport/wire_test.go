@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"runtime"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -88,5 +89,21 @@ func TestFrameLimit(t *testing.T) {
 		if _, err := r.next(); !errors.Is(err, c.want) {
 			t.Errorf("limit %d: %v", c.limit, err)
 		}
+	}
+}
+
+// TestReadBody shows that an announced length costs memory only as bytes come.
+func TestReadBody(t *testing.T) {
+	if body, err := readBody(bytes.NewReader(make([]byte, 5<<20)), 5<<20); err != nil || len(body) != 5<<20 {
+		t.Errorf("%d bytes, %v", len(body), err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := readBody(bytes.NewReader(make([]byte, 10)), 64<<20); err != io.ErrUnexpectedEOF {
+		t.Error(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 8*writeChunkBytes {
+		t.Errorf("10 bytes of 64 MiB came, and %d were allocated", n)
 	}
 }
