@@ -65,7 +65,7 @@ func translate(c *connection, p *prepared, e *sqlite.Error, names *constraintNam
 	case sqlite.Constraint:
 		return translateConstraint(c, p, e, names)
 	case sqlite.Mismatch:
-		return errcode.Newf(errcode.DatatypeMismatch, "the value of an integer primary key must be an integer")
+		return keyViolation(c, p)
 	case sqlite.TooBig:
 		return errcode.Newf(errcode.ProgramLimitExceeded, "%s", e.Message)
 	case sqlite.Auth:
@@ -216,6 +216,22 @@ func (n *constraintNames) unique(c *connection, table string, columns []string) 
 		n.byColumns[key] = name
 	}
 	return name
+}
+
+// keyViolation handles SQLITE_MISMATCH: a rowid that is not an integer. The
+// planner converts every value that goes into one and writes an empty text for
+// a NULL, for which SQLite would make up a rowid.
+func keyViolation(c *connection, p *prepared) *errcode.Error {
+	v := errcode.Newf(errcode.NotNullViolation, "null value in the primary key violates not-null constraint")
+	if p == nil || p.target == "" {
+		return v
+	}
+	v.Table = p.target
+	err := c.query(`SELECT name FROM pragma_table_info(?1, 'main') WHERE pk = 1`, func(row []value.Value) { v.Column = row[0].Text() }, value.String(p.target))
+	if err == nil && v.Column != "" {
+		v.Message = `null value in column "` + v.Column + `" of relation "` + v.Table + `" violates not-null constraint`
+	}
+	return v
 }
 
 func foreignKeyViolation(p *prepared) *errcode.Error {
