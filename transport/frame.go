@@ -64,7 +64,7 @@ func (r Reason) String() string {
 // ProposalReply answers one Proposal.
 type ProposalReply struct {
 	Seq      uint64
-	Term     raft.Term // the receiver's term when it answered
+	Term     raft.Term // the proposal's: with Seq it names the command's proposal
 	Accepted bool
 	Reason   Reason
 }
