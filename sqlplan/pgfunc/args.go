@@ -43,11 +43,14 @@ func splitTyped(args []value.Value) (values, oids []value.Value, e *pgtype.Encod
 	return args[:n], args[n : 2*n], &pgtype.Encoding{Location: loc, ExtraFloatDigits: 1}, err
 }
 
-// shownArgs are the arguments as output shows them.
-func shownArgs(args []value.Value) ([]value.Value, error) {
+// shownArgs are the arguments as output shows them, at least so many.
+func shownArgs(args []value.Value, least int) ([]value.Value, error) {
 	values, oids, e, err := splitTyped(args)
 	if err != nil {
 		return nil, err
+	}
+	if len(values) < least {
+		return nil, errcode.Newf(errcode.UndefinedFunction, "a function was called with too few arguments")
 	}
 	shown := make([]value.Value, len(values))
 	for i, v := range values {

@@ -9,8 +9,8 @@ import (
 // arithmetic: the same bits on every machine. (The standard library's use
 // assembly or fused multiply-add on some.) The working precision is so far
 // beyond a double's that the result is the nearest double but for one case in
-// 2^60 or so, and then it is still the same everywhere. A call takes some
-// microseconds.
+// 2^60 or so, and then it is still the same everywhere. A call takes some tens
+// of microseconds.
 
 // precision is in bits; a double has 53.
 const precision = 160

@@ -35,7 +35,7 @@ func init() {
 // format is format(): %s, %I and %L with position, minus flag and width
 // (manual, section 9.4.1).
 func format(_ Context, args []value.Value) (value.Value, error) {
-	shown, err := shownArgs(args)
+	shown, err := shownArgs(args, 1)
 	if err != nil || shown[0].IsNull() {
 		return value.Value{}, err
 	}

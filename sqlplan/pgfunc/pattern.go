@@ -3,6 +3,7 @@ package pgfunc
 import (
 	"bytes"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"sync"
 	"unicode"
@@ -141,19 +142,19 @@ func compile(pattern, flags string) (*regexp.Regexp, error) {
 		case 'i':
 			prefix += "i"
 		case 'n', 'm':
-			prefix = strings.ReplaceAll(prefix, "s", "") + "m"
+			prefix = strings.ReplaceAll(prefix, "s", "m")
 		case 'c', 'g', 's':
 		default:
 			return nil, errcode.Newf(errcode.InvalidParameterValue, "invalid regular expression option: %q", flag)
 		}
 	}
-	if prefix != "" {
-		prefix = "(?" + prefix + ")"
-	}
-	re, err := regexp.Compile(prefix + pattern)
+	re, err := regexp.Compile("(?" + prefix + ")" + pattern)
 	if err != nil {
-		return nil, errcode.Newf(errcode.InvalidRegularExpression, "invalid regular expression: %s",
-			strings.TrimPrefix(err.Error(), "error parsing regexp: ")).
+		reason := err.Error()
+		if e, ok := err.(*syntax.Error); ok {
+			reason = string(e.Code)
+		}
+		return nil, errcode.Newf(errcode.InvalidRegularExpression, "invalid regular expression: %s", reason).
 			WithHint("Regular expressions are RE2's: there are no back references and no lookaround.")
 	}
 	compiled.mu.Lock()

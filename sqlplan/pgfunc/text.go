@@ -96,7 +96,7 @@ func text1(f func([]byte) []byte) impl {
 // shown1 is text1 for an argument of any type.
 func shown1(f func([]byte) []byte) impl {
 	return func(_ Context, args []value.Value) (value.Value, error) {
-		shown, err := shownArgs(args)
+		shown, err := shownArgs(args, 1)
 		if err != nil {
 			return value.Value{}, err
 		}
@@ -320,7 +320,7 @@ func chr(_ Context, args []value.Value) (value.Value, error) {
 }
 
 func concat(_ Context, args []value.Value) (value.Value, error) {
-	shown, err := shownArgs(args)
+	shown, err := shownArgs(args, 0)
 	if err != nil {
 		return value.Value{}, err
 	}
@@ -328,7 +328,7 @@ func concat(_ Context, args []value.Value) (value.Value, error) {
 }
 
 func concatWS(_ Context, args []value.Value) (value.Value, error) {
-	shown, err := shownArgs(args)
+	shown, err := shownArgs(args, 1)
 	if err != nil || shown[0].IsNull() {
 		return value.Value{}, err
 	}

@@ -54,7 +54,9 @@ func init() {
 			casts[[2]uint32{object, integer}] = AssignmentCast
 		}
 	}
-	delete(casts, [2]uint32{OID, Int2})
+	for _, object := range []uint32{OID, RegClass, RegType} {
+		delete(casts, [2]uint32{object, Int2})
+	}
 	strings := []uint32{Text, Varchar, BPChar, Name, Char}
 	for _, from := range strings {
 		for _, to := range strings {
@@ -63,6 +65,7 @@ func init() {
 	}
 	for pair, context := range map[[2]uint32]CastContext{
 		{Name, Varchar}: AssignmentCast, {Name, BPChar}: AssignmentCast, {Text, Char}: AssignmentCast,
+		{Char, Varchar}: AssignmentCast, {Char, BPChar}: AssignmentCast,
 		{Varchar, Char}: AssignmentCast, {BPChar, Char}: AssignmentCast,
 		{Bool, Int4}: ExplicitCast, {Int4, Bool}: ExplicitCast, {Char, Int4}: ExplicitCast, {Int4, Char}: ExplicitCast,
 		{OID, RegClass}: ImplicitCast, {OID, RegType}: ImplicitCast, {RegClass, OID}: ImplicitCast, {RegType, OID}: ImplicitCast,

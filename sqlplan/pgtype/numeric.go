@@ -363,6 +363,9 @@ func parseNumericBinary(t Type, b []byte) (value.Value, error) {
 }
 
 func appendNumericBinary(dst []byte, t Type, v value.Value) []byte {
+	if _, scale, ok := t.Precision(); v.Kind() == value.Integer && (!ok || scale >= 0) {
+		return appendWholeBinary(dst, v.Int(), scale)
+	}
 	var buf [48]byte
 	text := appendNumeric(buf[:0], t, v)
 	sign := uint16(numericPositive)
@@ -400,6 +403,28 @@ func appendNumericBinary(dst []byte, t Type, v value.Value) []byte {
 			group = group*10 + uint16(d.digit(g*numericGroup+k+lead)-'0')
 		}
 		dst = binary.BigEndian.AppendUint16(dst, group)
+	}
+	return dst
+}
+
+// appendWholeBinary is appendNumericBinary for whole numbers.
+func appendWholeBinary(dst []byte, i int64, scale int) []byte {
+	sign, rest := uint16(numericPositive), uint64(i)
+	if i < 0 {
+		sign, rest = numericNegative, -rest
+	}
+	var groups [5]uint16 // the last of the number first
+	n, skip := 0, 0      // skip counts groups of zeros at the number's end
+	for ; rest > 0; rest /= numericGroupTooMuch {
+		groups[n] = uint16(rest % numericGroupTooMuch)
+		if n == skip && groups[n] == 0 {
+			skip++
+		}
+		n++
+	}
+	dst = appendUint16s(dst, uint16(n-skip), uint16(max(n-1, 0)), sign, uint16(scale))
+	for n--; n >= skip; n-- {
+		dst = binary.BigEndian.AppendUint16(dst, groups[n])
 	}
 	return dst
 }
