@@ -42,7 +42,8 @@ type peer struct {
 	fetching bool
 	// window holds the unacknowledged messages sent in state replicate.
 	window inflight
-	// commitSent is the highest commit index the follower was told of.
+	// commitSent is the highest commit index the follower was told of. Should
+	// the message be lost, heartbeats make up for it.
 	commitSent Index
 	// round is the newest read round that the follower confirmed.
 	round uint64
@@ -62,7 +63,6 @@ func (p *peer) becomeProbe(next Index) {
 	p.state = probe
 	p.next = max(next, p.match+1)
 	p.paused = false
-	p.commitSent = min(p.commitSent, p.match)
 	p.window.clear()
 }
 

@@ -180,6 +180,26 @@ func TestPaper52FirstComeFirstServed(t *testing.T) {
 	}
 }
 
+// §5.2: a granted vote resets the election timer, a refused one does not: who
+// cannot win must not keep the others from trying.
+func TestPaper52GrantedVoteResetsTimer(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		c := follower(t, 1, 1)
+		for range 19 {
+			c.tick(1)
+		}
+		m := Message{Type: RequestVote, From: 2, To: 1, Term: 2, Index: 1, LogTerm: 1}
+		if refuse {
+			m.Index, m.LogTerm = 0, 0
+		}
+		c.answers(t, m)
+		c.tick(1)
+		if campaigns := c.core(1).Role() == PreCandidate; campaigns != refuse {
+			t.Errorf("vote refused: %v, campaigns a tick later: %v", refuse, campaigns)
+		}
+	}
+}
+
 // §5.2: a candidate that hears of the term's leader follows it.
 func TestPaper52CandidateFollowsLeader(t *testing.T) {
 	for _, typ := range []MessageType{AppendEntries, Heartbeat} {
