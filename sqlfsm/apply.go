@@ -257,7 +257,7 @@ func (f *FSM) runStatements(e *Entry, r *Result) (defined bool, err error) {
 		}
 		defined = defined || s.schema
 		var result value.Result
-		if err := f.runStatement(&s, &result, e.Collect); err != nil {
+		if err := f.runStatement(&s, &result, e.Collect, n == 1); err != nil {
 			return defined, err
 		}
 		r.Results = append(r.Results, result)
@@ -265,8 +265,8 @@ func (f *FSM) runStatements(e *Entry, r *Result) (defined bool, err error) {
 	return defined, f.decoder.end()
 }
 
-// runStatement runs one statement.
-func (f *FSM) runStatement(s *statement, result *value.Result, collect bool) error {
+// runStatement runs one statement, which may be alone in its command.
+func (f *FSM) runStatement(s *statement, result *value.Result, collect, alone bool) error {
 	cl := writing
 	if s.schema {
 		cl = defining
@@ -281,6 +281,12 @@ func (f *FSM) runStatement(s *statement, result *value.Result, collect bool) err
 		}
 	}
 	f.writer.guard.class = cl
+	if p.analyze && !alone {
+		// If a later statement failed, the statistics on disk would be undone,
+		// but not those that this connection plans with.
+		f.writer.cache.release(p)
+		return notSupported("ANALYZE must be alone in its command")
+	}
 	collect = collect && s.hasRows
 	err := f.execute(p, s, result, collect)
 	if err != nil {

@@ -2,6 +2,7 @@ package sqlfsm
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -205,6 +206,7 @@ var drawnDDL = []string{
 // results and the same database however they are cut into batches, with
 // restarts and with batches that were lost in a crash before their commit.
 func TestBatchesDoNotShow(t *testing.T) {
+	fewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		entries := drawEntries(rt)
 		want, wantDump := run(t, rt, entries, func() int { return 1 }, func() int { return 0 })
@@ -314,4 +316,17 @@ func lose(rt *rapid.T, f *FSM, entries []Entry) {
 	if after, _ := f.Applied(); after != before {
 		rt.Fatalf("a lost batch moved the applied index from %d to %d", before, after)
 	}
+}
+
+// fewerChecks makes rapid draw 30 logs instead of 100, unless the command line
+// says otherwise: each is applied three times.
+func fewerChecks(t *testing.T) {
+	f := flag.Lookup("rapid.checks")
+	if f.Value.String() != f.DefValue {
+		return
+	}
+	if err := f.Value.Set("30"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Value.Set(f.DefValue) })
 }

@@ -22,6 +22,7 @@ type prepared struct {
 	class   class
 	target  string // the table that the statement itself writes, "" for none
 	verb    sqlite.Action
+	analyze bool          // it is ANALYZE
 	element *list.Element // nil when it is not in the cache
 }
 

@@ -177,7 +177,7 @@ func (c *connection) prepare(text string, cl class) (*prepared, error) {
 		s.Finalize()
 		return nil, errcode.Newf(errcode.SyntaxError, "cannot insert multiple commands into a prepared statement")
 	}
-	p := &prepared{Stmt: s, text: text, class: cl, target: c.guard.target, verb: c.guard.verb}
+	p := &prepared{Stmt: s, text: text, class: cl, target: c.guard.target, verb: c.guard.verb, analyze: c.guard.analyzes}
 	if cl != defining {
 		c.cache.put(p)
 	}

@@ -30,8 +30,9 @@ type guard struct {
 	create  bool           // the statement begins with CREATE: it may contain a query of the user's
 	refused *errcode.Error // why the statement was refused, nil when it was not
 	// What the statement itself, not a trigger, writes.
-	target string
-	verb   sqlite.Action
+	target   string
+	verb     sqlite.Action
+	analyzes bool // it is ANALYZE
 }
 
 // start prepares the guard for compiling a statement.
@@ -166,6 +167,7 @@ func (g *guard) judgeDefinition(a sqlite.Access) *errcode.Error {
 		return notSupported("the schema can only be changed by a statement that was planned so")
 	}
 	if a.Action == sqlite.Analyze {
+		g.analyzes = true
 		return nil // statistics of our tables are as good as any
 	}
 	for _, n := range []sqlite.Name{a.First, a.Second} {
