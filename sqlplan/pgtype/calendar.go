@@ -300,7 +300,7 @@ func parseDatetimeBinary(t Type, b []byte) (value.Value, error) {
 	n := int64(binary.BigEndian.Uint64(b))
 	if t.OID == Time {
 		if n < 0 || n > microsPerDay {
-			return value.Value{}, errYearsTime()
+			return value.Value{}, errTimeOfDay()
 		}
 		return timeValue(roundTimeOfDay(t, n)), nil
 	}
@@ -314,7 +314,7 @@ func parseDatetimeBinary(t Type, b []byte) (value.Value, error) {
 	return TimestampValue(m.round(t))
 }
 
-func errYearsTime() error {
+func errTimeOfDay() error {
 	return errcode.Newf(errcode.DatetimeFieldOverflow, "time out of range")
 }
 

@@ -38,5 +38,23 @@
 // microseconds; '1 day' and '24 hours' differ, and order means nothing.
 //
 // Time zones come from the data inside the binary (LoadLocation), never from
-// the machine's, so that every node knows the same rules.
+// the machine's, so that every node knows the same rules. The words now, today
+// and their like are refused in text (0A000): text has no clock.
+//
+// # Reading back
+//
+// AppendText and AppendBinary take what SQLite computed, too: a whole double
+// where an integer is due, a time without its fraction, text that reads as the
+// type. Whatever else does not fit is 22P02, and an integer that overflowed
+// into a double is 22003. JSON is written as it is stored; jsonb that SQLite's
+// own functions made has their spacing unless it is cast to jsonb again.
+//
+// Beyond their declared scale, numerics are decimals in a double: arithmetic
+// on them (NumericAdd …) is exact as long as a double can hold the result.
+//
+// # Tests
+//
+// testdata holds what PostgreSQL 15 answered. The answers are taken anew with
+//
+//	PGT_DSN='host=/tmp user=postgres' go test -tags capture -run Capture ./sqlplan/pgtype ./sqlplan/pgfunc
 package pgtype
