@@ -13,7 +13,8 @@ type Config struct {
 	// ElectionTicks is the shortest election timeout, in ticks [15]. Each
 	// timeout is drawn from [ElectionTicks, ElectionTicksMax].
 	ElectionTicks int
-	// ElectionTicksMax is the longest [twice ElectionTicks].
+	// ElectionTicksMax is the longest [twice ElectionTicks]. A leader that
+	// heard from no majority for that long steps down.
 	ElectionTicksMax int
 	// HeartbeatTicks is the leader's heartbeat interval, in ticks [a third of
 	// ElectionTicks, at least 1]. It must be less than ElectionTicks.

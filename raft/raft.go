@@ -249,7 +249,7 @@ func (r *Raft) setLeader(term Term, leader NodeID) {
 	r.leader, r.reads.term = leader, term
 }
 
-// heard notes a message from the leader of the current term. There is only
+// heardLeader notes a message from the leader of the current term. There is only
 // one leader in a term (§5.2).
 func (r *Raft) heardLeader(m *Message) error {
 	if r.role == Leader || r.leader != 0 && r.leader != m.From {

@@ -10,7 +10,7 @@ import (
 
 var (
 	seedFlag      = flag.Uint64("raft.seed", 0, "run this random schedule only")
-	schedulesFlag = flag.Uint64("raft.schedules", 300, "how many random schedules to run")
+	schedulesFlag = flag.Uint64("raft.schedules", 600, "how many random schedules to run")
 )
 
 // TestRandomSchedules lets 1, 2, 3 and 5 members live through a random order
