@@ -134,7 +134,6 @@ func (l *Log) flush() error {
 		return fmt.Errorf("wal: segment %v: %w", a.header.number, err)
 	}
 	a.written = l.end()
-	a.vouched = a.synced
 	l.mu.Lock()
 	for _, p := range l.placed {
 		l.index.put(p.index, p.offset)

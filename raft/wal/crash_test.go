@@ -209,7 +209,7 @@ func eachCrash(mem *vfs.Mem, seed int64, check func(name string, disk *vfs.Mem))
 		}
 	}
 	random := rand.New(rand.NewSource(seed))
-	for i := range 12 {
+	for i := range 6 {
 		check(fmt.Sprintf("random pieces %d", i), mem.CrashClone(vfs.RandomCrash(random.Intn)))
 	}
 }
@@ -240,7 +240,7 @@ func TestCrashBeforeEveryOperation(t *testing.T) {
 // The power fails again while the log recovers, before each operation of that.
 func TestCrashDuringRecovery(t *testing.T) {
 	history := crashHistory()
-	for n := 0; ; n += 2 {
+	for n := 0; ; n += 3 {
 		mem := vfs.NewMem()
 		disk, _ := powerFailsBefore(mem, n)
 		p, _, err := run(memOptions(disk), history)

@@ -85,7 +85,7 @@ func TestEveryFlippedBitIsNoticed(t *testing.T) {
 	}
 	// Beyond these there are only zeros and, in the last segment, the closing
 	// record, which vouches for all but itself.
-	ends := []Offset{headers[1].previousEnd, headers[2].previousEnd, clean.active.vouched}
+	ends := []Offset{headers[1].previousEnd, headers[2].previousEnd, clean.active.written - Offset(recordBytes(voteBytes))}
 	mustClose(t, clean)
 	for number := SegmentNumber(1); number <= 3; number++ {
 		path := segmentPath("/data/wal", number)
@@ -120,7 +120,8 @@ func TestTornTailOfEveryLength(t *testing.T) {
 	path := segmentPath("/data/wal", 3)
 	whole := contents(t, disk, path)
 	l := mustOpen(t, memOptions(disk.CrashClone(vfs.DropUnsynced)))
-	with, end, begin := mustState(t, l, 0), int(l.active.written), int(l.active.vouched)
+	with, end := mustState(t, l, 0), int(l.active.written)
+	begin := end - int(2*recordBytes(100)+recordBytes(voteBytes))
 	for _, filler := range []byte{0, 0xa5} {
 		for cut := begin; cut <= end; cut++ {
 			torn := append([]byte(nil), whole...)
@@ -149,6 +150,38 @@ func TestTornTailOfEveryLength(t *testing.T) {
 			if err := goOn(l, memOptions(after), m); err != nil {
 				t.Errorf("cut at %d, then %#x: %v", cut, filler, err)
 			}
+		}
+	}
+}
+
+// The proof of damage may lie anywhere, also where two reads of the search meet.
+func TestProofIsFoundWhereReadsMeet(t *testing.T) {
+	for before := int64(-recordHeaderBytes - 8); before <= 8; before += recordAlignment {
+		disk := vfs.NewMem()
+		o := memOptions(disk)
+		o.SegmentBytes = 4 << 20
+		l := mustCreate(t, o)
+		bad := l.active.written
+		// The search begins at the first record. The second fills the space up to
+		// the third, which begins so many bytes from where the first read ends.
+		filler := readAheadBytes + before - recordBytes(voteBytes) - recordHeaderBytes
+		mustAppend(t, l,
+			Write{HardState: hardState(1, 1, 0), Sync: true},
+			Write{Entries: entries(1, 1, 2, int(filler)), Sync: true})
+		if at := l.active.written - bad; at != Offset(readAheadBytes+before) {
+			t.Fatalf("the third record is %d bytes from the first", at)
+		}
+		mustAppend(t, l, Write{Entries: entries(1, 2, 3, 10)})
+		if err := l.lock.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := segmentPath(o.Dir, 1)
+		b := contents(t, disk, path)
+		b[bad] ^= 1
+		put(t, disk, path, b)
+		var corrupt *CorruptError
+		if _, err := Open(o); !errors.As(err, &corrupt) || corrupt.Offset != bad {
+			t.Errorf("%d bytes from the end of a read: %v", before, err)
 		}
 	}
 }

@@ -43,10 +43,9 @@ type Log struct {
 type segment struct {
 	file   vfs.File
 	header header
-	// written is where the next record goes, synced how much is known to be
-	// durable, and vouched how much a record in the segment says is durable.
-	// Invariant: headerBytes <= vouched <= synced <= written <= header.bytes.
-	written, synced, vouched Offset
+	// written is where the next record goes, and synced how much is known to be
+	// durable. Invariant: headerBytes <= synced <= written <= header.bytes.
+	written, synced Offset
 }
 
 // placedEntry is an entry that the index does not know yet.
@@ -187,13 +186,14 @@ func (l *Log) Close() error {
 }
 
 // vouch ends the log with a record that says all before it is durable, so that
-// from now on damage to any of it is told from a torn tail.
+// from now on damage to any of it is told from a torn tail. A full segment goes
+// without.
 func (l *Log) vouch() error {
 	if err := l.sync(); err != nil {
 		return err
 	}
 	a := &l.active
-	if a.vouched == a.written || int64(a.written)+recordBytes(voteBytes) > a.header.bytes {
+	if a.written == a.header.headerBytes || int64(a.written)+recordBytes(voteBytes) > a.header.bytes {
 		return nil
 	}
 	l.buffer = appendHardState(l.buffer, l.place(), a.synced, l.history.hardState)

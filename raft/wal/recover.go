@@ -306,7 +306,7 @@ func (s *replay) mendTail(r *reader, bad Offset, reason string) error {
 	if err := a.file.Sync(); err != nil {
 		return fmt.Errorf("wal: segment %v: %w", s.header.number, err)
 	}
-	a.written, a.synced, a.vouched = end, end, s.vouched
+	a.written, a.synced = end, end
 	return nil
 }
 

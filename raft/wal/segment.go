@@ -97,7 +97,7 @@ func (l *Log) begin(h header, writeBytes int64) error {
 		return fmt.Errorf("wal: segment %v: %w", h.number, err)
 	}
 	at := h.headerBytes
-	l.active = segment{file: file, header: h, written: at, synced: at, vouched: at}
+	l.active = segment{file: file, header: h, written: at, synced: at}
 	l.mu.Lock()
 	l.index.open(h.number, h.previousEnd)
 	l.bytes += h.bytes
