@@ -24,12 +24,12 @@ func parseJSON(b []byte) (value.Value, error) {
 		return value.Value{}, err
 	}
 	if !json.Valid(b) {
-		return value.Value{}, errJSON(JSON)
+		return value.Value{}, errJSON()
 	}
 	return value.TextBytes(b), nil
 }
 
-func errJSON(uint32) error {
+func errJSON() error {
 	return errcode.Newf(errcode.InvalidTextRepresentation, "invalid input syntax for type json")
 }
 
@@ -46,7 +46,7 @@ func parseJSONB(b []byte) (value.Value, error) {
 		return value.Value{}, err
 	}
 	if p.skipSpace(); p.at < len(p.in) {
-		return value.Value{}, errJSON(JSONB)
+		return value.Value{}, errJSON()
 	}
 	return value.TextBytes(p.out), nil
 }
@@ -103,7 +103,7 @@ func (p *jsonParser) value(depth int) error {
 			return nil
 		}
 	}
-	return errJSON(JSONB)
+	return errJSON()
 }
 
 func (p *jsonParser) array(depth int) error {
@@ -127,100 +127,91 @@ func (p *jsonParser) array(depth int) error {
 			p.out = append(p.out, ']')
 			return nil
 		default:
-			return errJSON(JSONB)
+			return errJSON()
 		}
 	}
 }
 
-// jsonMember is one member of an object; text is `"key": value`.
+// jsonMember is one member of an object, `"key": value` at out[start:end].
 type jsonMember struct {
-	key  string
-	text []byte
+	key        string
+	start, end int
 }
 
-// before is jsonb's order of keys: shorter ones first, equal lengths by bytes.
-func (m jsonMember) before(n jsonMember) bool {
-	if len(m.key) != len(n.key) {
-		return len(m.key) < len(n.key)
+// keyBefore is jsonb's order of keys: shorter ones first, equal lengths by
+// bytes.
+func keyBefore(a, b string) bool {
+	if len(a) != len(b) {
+		return len(a) < len(b)
 	}
-	return m.key < n.key
+	return a < b
 }
 
 func (p *jsonParser) object(depth int) error {
 	p.at++
 	p.out = append(p.out, '{')
 	start := len(p.out)
-	if p.peek() == '}' {
-		p.at++
-		p.out = append(p.out, '}')
-		return nil
-	}
-	type span struct {
-		key        string
-		start, end int
-	}
-	var spans []span
-	sorted := true
-	for {
-		if p.peek() != '"' {
-			return errJSON(JSONB)
+	var members []jsonMember
+	for p.peek() != '}' {
+		if len(members) > 0 {
+			if p.peek() != ',' {
+				return errJSON()
+			}
+			p.at++
+			p.out = append(p.out, ", "...)
 		}
-		key, err := p.string()
+		m, err := p.member(depth)
 		if err != nil {
 			return err
 		}
-		member := span{key: string(key), start: len(p.out)}
-		p.out = append(AppendJSONString(p.out, key), ": "...)
-		if p.peek() != ':' {
-			return errJSON(JSONB)
-		}
-		p.at++
-		if err := p.value(depth + 1); err != nil {
-			return err
-		}
-		member.end = len(p.out)
-		if n := len(spans); n > 0 && !(jsonMember{key: spans[n-1].key}).before(jsonMember{key: member.key}) {
-			sorted = false
-		}
-		spans = append(spans, member)
-		switch p.peek() {
-		case ',':
-			p.at++
-			p.out = append(p.out, ", "...)
-			continue
-		case '}':
-			p.at++
-		default:
-			return errJSON(JSONB)
-		}
-		break
+		members = append(members, m)
 	}
-	if !sorted {
-		members := make([]jsonMember, len(spans))
-		for i, s := range spans {
-			members[i] = jsonMember{s.key, bytes.Clone(p.out[s.start:s.end])}
+	p.at++
+	for i := 1; i < len(members); i++ {
+		if !keyBefore(members[i-1].key, members[i].key) {
+			p.sortMembers(start, members)
+			break
 		}
-		p.out = appendMembers(p.out[:start], members)
 	}
 	p.out = append(p.out, '}')
 	return nil
 }
 
-// appendMembers sorts members and writes them, of equal keys the last.
-func appendMembers(dst []byte, members []jsonMember) []byte {
-	sort.SliceStable(members, func(i, j int) bool { return members[i].before(members[j]) })
-	first := true
+// member reads one "key": value.
+func (p *jsonParser) member(depth int) (m jsonMember, err error) {
+	if p.peek() != '"' {
+		return m, errJSON()
+	}
+	key, err := p.string()
+	if err != nil {
+		return m, err
+	}
+	m.key, m.start = string(key), len(p.out)
+	p.out = append(AppendJSONString(p.out, key), ": "...)
+	if p.peek() != ':' {
+		return m, errJSON()
+	}
+	p.at++
+	err = p.value(depth + 1)
+	m.end = len(p.out)
+	return m, err
+}
+
+// sortMembers puts the members that were written from start on into order, of
+// equal keys only the last.
+func (p *jsonParser) sortMembers(start int, members []jsonMember) {
+	written := bytes.Clone(p.out[start:])
+	p.out = p.out[:start]
+	sort.SliceStable(members, func(i, j int) bool { return keyBefore(members[i].key, members[j].key) })
 	for i, m := range members {
 		if i+1 < len(members) && members[i+1].key == m.key {
 			continue
 		}
-		if !first {
-			dst = append(dst, ", "...)
+		if len(p.out) > start {
+			p.out = append(p.out, ", "...)
 		}
-		first = false
-		dst = append(dst, m.text...)
+		p.out = append(p.out, written[m.start-start:m.end-start]...)
 	}
-	return dst
 }
 
 // string reads a JSON string and returns it decoded; it may alias the input.
@@ -229,12 +220,12 @@ func (p *jsonParser) string() ([]byte, error) {
 	start := p.at
 	for p.at < len(p.in) && p.in[p.at] != '"' && p.in[p.at] != '\\' {
 		if p.in[p.at] < ' ' {
-			return nil, errJSON(JSONB)
+			return nil, errJSON()
 		}
 		p.at++
 	}
 	if p.at == len(p.in) {
-		return nil, errJSON(JSONB)
+		return nil, errJSON()
 	}
 	if p.in[p.at] == '"' {
 		p.at++
@@ -248,7 +239,7 @@ func (p *jsonParser) string() ([]byte, error) {
 		case c == '"':
 			return s, nil
 		case c < ' ':
-			return nil, errJSON(JSONB)
+			return nil, errJSON()
 		case c == '\\':
 			var err error
 			if s, err = p.escape(s); err != nil {
@@ -258,7 +249,7 @@ func (p *jsonParser) string() ([]byte, error) {
 			s = append(s, c)
 		}
 	}
-	return nil, errJSON(JSONB)
+	return nil, errJSON()
 }
 
 var jsonEscapes = map[byte]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
@@ -266,7 +257,7 @@ var jsonEscapes = map[byte]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': 
 // escape reads what follows a backslash.
 func (p *jsonParser) escape(s []byte) ([]byte, error) {
 	if p.at == len(p.in) {
-		return nil, errJSON(JSONB)
+		return nil, errJSON()
 	}
 	c := p.in[p.at]
 	p.at++
@@ -274,20 +265,20 @@ func (p *jsonParser) escape(s []byte) ([]byte, error) {
 		return append(s, plain), nil
 	}
 	if c != 'u' {
-		return nil, errJSON(JSONB)
+		return nil, errJSON()
 	}
 	r, ok := p.hex4()
 	if !ok {
-		return nil, errJSON(JSONB)
+		return nil, errJSON()
 	}
 	if utf16.IsSurrogate(r) {
 		if !bytes.HasPrefix(p.in[p.at:], []byte(`\u`)) {
-			return nil, errJSON(JSONB)
+			return nil, errJSON()
 		}
 		p.at += 2
 		second, ok := p.hex4()
 		if r = utf16.DecodeRune(r, second); !ok || r == utf8.RuneError {
-			return nil, errJSON(JSONB)
+			return nil, errJSON()
 		}
 	}
 	if r == 0 {
@@ -326,13 +317,13 @@ func (p *jsonParser) number() error {
 	}
 	whole := p.digits()
 	if len(whole) == 0 || len(whole) > 1 && whole[0] == '0' {
-		return errJSON(JSONB)
+		return errJSON()
 	}
 	var fraction []byte
 	if p.at < len(p.in) && p.in[p.at] == '.' {
 		p.at++
 		if fraction = p.digits(); len(fraction) == 0 {
-			return errJSON(JSONB)
+			return errJSON()
 		}
 	}
 	exponent := 0
@@ -345,7 +336,7 @@ func (p *jsonParser) number() error {
 		p.digits()
 		var ok bool
 		if exponent, ok = parseExponent(p.in[from:p.at]); !ok {
-			return errJSON(JSONB)
+			return errJSON()
 		}
 	}
 	d, _ := parseDecimal(p.in[start:p.at])
