@@ -26,8 +26,6 @@ const (
 	// AttachCreate and AttachWrite let ATTACH make and write files.
 	AttachCreate Option = lib.SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE
 	AttachWrite  Option = lib.SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE
-	// NoCheckpointOnClose leaves the WAL as it is when the last connection closes.
-	NoCheckpointOnClose Option = lib.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 )
 
 // Configure sets an option.
