@@ -102,10 +102,6 @@ func newDriver(self raft.NodeID, core *raft.Raft, out effects, commands *command
 // turn handles what happened and hands out what follows from it.
 func (d *driver) turn(e *events) {
 	d.now = e.now
-	for range e.ticks {
-		d.tick++
-		d.core.Tick()
-	}
 	if e.persisted > 0 {
 		d.persisted(e.persisted)
 	}
@@ -113,6 +109,12 @@ func (d *driver) turn(e *events) {
 		if err := d.core.Step(m); err != nil {
 			d.out.refused(err)
 		}
+	}
+	// Time passes after the messages: when this node was not running for a
+	// while, the heartbeats that wait for it count first.
+	for range e.ticks {
+		d.tick++
+		d.core.Tick()
 	}
 	if e.applied.index > 0 {
 		d.core.Applied(e.applied.index)
