@@ -61,7 +61,7 @@ var mathFunctions = []entry{
 	{"sin(float8) float8", trigonometric(exactSin)},
 	{"cos(float8) float8", trigonometric(exactCos)},
 	{"tan(float8) float8", trigonometric(exactTan)},
-	{"cot(float8) float8", trigonometric(func(x float64) float64 { return exactTan(math.Pi/2 - x) })},
+	{"cot(float8) float8", trigonometric(func(x float64) float64 { return 1 / exactTan(x) })},
 	{"asin(float8) float8", inverse(exactAsin)},
 	{"acos(float8) float8", inverse(exactAcos)},
 	{"atan(float8) float8", float1(exactAtan)},
