@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,6 +94,10 @@ type signalError struct{ signal syscall.Signal }
 
 func (e signalError) Error() string { return "signal: " + e.signal.String() }
 
+// signalEcho is the time in which a signal that comes again is the same wish:
+// timeout(1), for one, signals a process and then its whole group.
+const signalEcho = 100 * time.Millisecond
+
 // watchSignals returns a context that ends at the first SIGINT or SIGTERM, so
 // that the command can stop cleanly. A second one ends the process at once.
 func watchSignals() context.Context {
@@ -101,7 +106,11 @@ func watchSignals() context.Context {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
 		cancel(signalError{(<-signals).(syscall.Signal)})
-		os.Exit(128 + int((<-signals).(syscall.Signal)))
+		for first := time.Now(); ; {
+			if again := <-signals; time.Since(first) > signalEcho {
+				os.Exit(128 + int(again.(syscall.Signal)))
+			}
+		}
 	}()
 	return ctx
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,23 @@ func TestReference(t *testing.T) {
 	}
 	if string(got) != want {
 		t.Errorf("docs/reference/config.md is not what Config declares; run: go test ./internal/config -run TestReference -rewrite")
+	}
+}
+
+// The example of the manual is a configuration that a node accepts.
+func TestReferenceExample(t *testing.T) {
+	_, example, _ := strings.Cut(reference(), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	file := filepath.Join(t.TempDir(), "quorate.yaml")
+	if err := os.WriteFile(file, []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(Sources{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loaded.Name != "n1" || len(loaded.InitialCluster) != 3 || loaded.SQLAdvertise != "10.0.0.1:4432" || len(loaded.Warnings) > 0 {
+		t.Errorf("the example loads as %+v", loaded)
 	}
 }
 
