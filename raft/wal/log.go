@@ -17,8 +17,9 @@ import (
 type Log struct {
 	options  Options
 	identity Identity
-	// configuration is as the segments' headers hold it.
-	configuration []byte
+	// configuration is as the segments' headers hold it: encoded is its bytes.
+	configuration raft.Configuration
+	encoded       []byte
 	lock          io.Closer
 	ahead         *ahead
 	recovered     Recovery
@@ -68,7 +69,7 @@ func Create(o Options, id Identity, c raft.Configuration) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	configuration, err := encodeConfiguration(c)
+	encoded, err := encodeConfiguration(c)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func Create(o Options, id Identity, c raft.Configuration) (*Log, error) {
 		return nil, fmt.Errorf("wal: %w", err)
 	}
 	return lockedLog(o, func(l *Log) error {
-		l.identity, l.configuration = id, configuration
+		l.identity, l.configuration, l.encoded = id, c, encoded
 		return l.create()
 	})
 }
@@ -144,6 +145,10 @@ func lockedLog(o Options, fill func(*Log) error) (*Log, error) {
 
 // Identity says whose log this is.
 func (l *Log) Identity() Identity { return l.identity }
+
+// Configuration is the members that the log was made with. State returns it
+// too, but reads entries for that.
+func (l *Log) Configuration() raft.Configuration { return l.configuration }
 
 // Recovery is what Open had to mend.
 type Recovery struct {

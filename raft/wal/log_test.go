@@ -116,8 +116,8 @@ func TestLogComesBack(t *testing.T) {
 
 			l = mustOpen(t, o)
 			defer l.Close()
-			if l.Identity() != testIdentity {
-				t.Errorf("identity %+v", l.Identity())
+			if l.Identity() != testIdentity || !reflect.DeepEqual(l.Configuration(), testConfiguration) {
+				t.Errorf("identity %+v, configuration %+v", l.Identity(), l.Configuration())
 			}
 			s := mustState(t, l, 0)
 			if s.HardState != *hardState(3, 0, 29) || s.Last != 199 || !reflect.DeepEqual(s.Configuration, testConfiguration) {

@@ -27,7 +27,7 @@ type Options struct {
 	Dir string
 	// SegmentBytes is the size of a segment file [16 MiB], from 12 KiB to 1 GiB.
 	// It is rounded up to 4 KiB, and a write that is larger still gets a larger
-	// segment of its own. Larger segments roll more seldom (a roll costs four
+	// segment of its own. Larger segments roll more seldom (a roll costs three
 	// flushes, about a millisecond); smaller ones let old entries go sooner. It
 	// may differ from run to run.
 	SegmentBytes int64

@@ -2,7 +2,6 @@ package wal
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"quorate/raft"
 )
@@ -25,10 +24,6 @@ func (l *Log) State(applied raft.Index) (raft.State, error) {
 		return raft.State{}, corrupt(l.active.header.number, nowhere,
 			"the log has lost its end: the state machine has applied %d, the last entry is %d", applied, last)
 	}
-	configuration, err := decodeConfiguration(l.configuration)
-	if err != nil {
-		return raft.State{}, fmt.Errorf("wal: %w", err)
-	}
 	entries, err := l.read(lo, last+1, 0)
 	if err != nil {
 		return raft.State{}, err
@@ -36,7 +31,7 @@ func (l *Log) State(applied raft.Index) (raft.State, error) {
 	hs.Commit = max(hs.Commit, applied)
 	return raft.State{
 		HardState:     hs,
-		Configuration: configuration,
+		Configuration: l.configuration,
 		Applied:       applied,
 		Last:          last,
 		Runs:          runs,
@@ -143,6 +138,3 @@ func (l *Log) readSegment(locations []location, lo raft.Index, aheadBytes int64,
 	}
 	return entries, true, nil
 }
-
-// base is a segment's file without the directory, for messages.
-func base(number SegmentNumber) string { return filepath.Base(segmentPath("", number)) }

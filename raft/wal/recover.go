@@ -17,8 +17,8 @@ func (l *Log) recover() error {
 	}
 	last := len(headers) - 1
 	l.identity = headers[last].identity
-	l.configuration = headers[last].configuration
-	if _, err := decodeConfiguration(l.configuration); err != nil {
+	l.encoded = headers[last].configuration
+	if l.configuration, err = decodeConfiguration(l.encoded); err != nil {
 		return corrupt(headers[last].number, headerFixedBytes, "%s", err)
 	}
 	var buffer []byte
@@ -54,7 +54,7 @@ func (l *Log) readHeaders() ([]header, error) {
 	headers := make([]header, len(numbers))
 	for i, number := range numbers {
 		if want := SegmentNumber(i + 1); number != want {
-			return nil, corrupt(want, nowhere, "the file %s is missing", base(want))
+			return nil, corrupt(want, nowhere, "the file %s is missing", segmentPath("", want))
 		}
 		if headers[i], err = l.openHeader(number); err != nil {
 			return nil, err

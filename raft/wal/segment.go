@@ -80,7 +80,7 @@ func (l *Log) roll(writeBytes int64) error {
 
 // begin makes the segment that h describes the active one.
 func (l *Log) begin(h header, writeBytes int64) error {
-	h.identity, h.configuration = l.identity, l.configuration
+	h.identity, h.configuration = l.identity, l.encoded
 	file, err := l.ahead.take(h.number)
 	if err != nil {
 		return fmt.Errorf("wal: segment %v: %w", h.number, err)
