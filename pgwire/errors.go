@@ -62,12 +62,21 @@ func clientError(ctx context.Context, err error) (told *errcode.Error, internal 
 		}
 		return told, false
 	}
+	if errors.Is(err, ErrSchemaChanged) {
+		// Where it can be planned again, it has been; rows were already sent.
+		return errSchemaKeepsChanging(), false
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		if errors.As(context.Cause(ctx), &told) {
 			return told, false
 		}
 	}
 	return &errcode.Error{Code: errcode.InternalError, Message: err.Error()}, true
+}
+
+func errSchemaKeepsChanging() *errcode.Error {
+	return errcode.Newf(errcode.SerializationFailure, "could not run the statement because the schema keeps changing").
+		WithHint("Run it again.")
 }
 
 // appendError writes an ErrorResponse, or with a milder severity a

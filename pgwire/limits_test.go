@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -110,10 +111,28 @@ func TestTooManyConnections(t *testing.T) {
 // await waits for a state that another goroutine is about to reach.
 func await(t testing.TB, reached func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !reached(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(patience)
+	for !reached() {
+		select {
+		case <-poll.C:
+		case <-deadline:
 			t.Fatal("the awaited state is not reached")
 		}
+	}
+}
+
+// A long message below the limit arrives whole.
+func TestLongParameter(t *testing.T) {
+	backend := newEchoBackend(t)
+	c := login(t, startServer(t, &Server{Backend: backend}))
+	long := []byte(strings.Repeat("long", 2<<20))
+	c.send(&pgproto3.Parse{Query: "insert into v (t) values ($1)"},
+		&pgproto3.Bind{Parameters: [][]byte{long}}, &pgproto3.Execute{}, &pgproto3.Sync{})
+	c.expect("ParseComplete", "BindComplete", `CommandComplete "INSERT 0 1"`, "ReadyForQuery I")
+	if got := backend.replies[echoSelect].rows[0][0].Bytes(); !bytes.Equal(got, long) {
+		t.Errorf("%d bytes were sent, %d have arrived", len(long), len(got))
 	}
 }
 

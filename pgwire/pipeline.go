@@ -324,11 +324,6 @@ func checkInCommand(plan *sqlplan.Plan) error {
 	return nil
 }
 
-func errSchemaKeepsChanging() error {
-	return errcode.Newf(errcode.SerializationFailure, "could not run the statement because the schema keeps changing").
-		WithHint("Run it again.")
-}
-
 // planAgain plans the steps that wait with the newest schema.
 func (s *session) planAgain() error {
 	tx := &s.tx

@@ -55,6 +55,7 @@ func (s *session) sendRows(p *portal, maxRows uint32) (done bool, err error) {
 			s.out = appendCommandComplete(s.out, p.plan.Tag, count)
 			return true, nil
 		}
+		s.takeRoom()
 		start := len(s.out)
 		s.out, err = appendDataRow(s.out, p.plan.Columns, p.formats, row, &p.env.encoding)
 		if err != nil {

@@ -27,8 +27,10 @@ type session struct {
 	user   string
 	logger zerolog.Logger
 
-	in  frameReader
-	out []byte // not sent yet
+	in    frameReader
+	out   []byte     // not sent yet
+	large *outBuffer // of the pool, under out; nil: out is the session's own
+	small []byte     // the session's own, meanwhile
 
 	settings    *settings
 	env         *environment      // of settings
@@ -83,6 +85,7 @@ func (s *session) run(packet *startupPacket) {
 	s.logger = s.server.Logger.With().Uint32("session", s.pid).Str("user", s.user).
 		Str("app", s.env.applicationName).Str("remote", remote(s.conn)).Logger()
 	defer s.cancelBase(nil)
+	defer s.giveBackRoom()
 	defer s.closePortals()
 	// A mistake of ours that one client's statement brings to light must not
 	// take the node from everybody: the client would send it to the next node.
@@ -224,9 +227,7 @@ func (s *session) beforeRead() error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if cap(s.out) > 2*flushBytes {
-		s.out = nil
-	}
+	s.giveBackRoom()
 	timeout := s.env.idleTimeout
 	if s.tx.isOpen() {
 		timeout = s.env.idleInTxTimeout
@@ -357,7 +358,7 @@ func (s *session) readyForQuery() {
 	if s.statusStale || s.server.Backend.InRecovery() != s.standbySent {
 		s.reportSettings()
 	}
-	s.out = appendMessage(s.out, &pgproto3.ReadyForQuery{TxStatus: s.transactionStatus()})
+	s.out = append(s.out, 'Z', 0, 0, 0, 5, s.transactionStatus())
 }
 
 // notice sends a NoticeResponse, unless client_min_messages says otherwise. It

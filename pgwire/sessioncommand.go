@@ -177,10 +177,10 @@ func (s *session) show(p *portal) error {
 	columns := resultColumns(p.plan)
 	var rows [][]value.Value
 	if p.plan.Setting.Name == "all" {
-		for _, name := range sortedSettingNames {
-			current, _ := s.setting(name)
-			about := settingByName[strings.ToLower(name)].about
-			rows = append(rows, []value.Value{value.String(name), value.String(current), value.String(about)})
+		for i := range settingTable {
+			def := &settingTable[i]
+			current, _ := s.setting(def.name)
+			rows = append(rows, []value.Value{value.String(def.name), value.String(current), value.String(def.about)})
 		}
 	} else {
 		current, ok := s.setting(p.plan.Setting.Name)

@@ -2,7 +2,6 @@ package pgwire
 
 import (
 	"maps"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +27,7 @@ var reported = []string{
 	"session_authorization", "standard_conforming_strings", "TimeZone",
 }
 
-// settingTable has the settings that there are. Settings whose value a session
+// settingTable has the settings that there are, in the order of SHOW ALL. Settings whose value a session
 // or its server makes up are in session.setting.
 var settingTable = []setting{
 	{"application_name", "", anyName, "Sets the application name to be reported in statistics and logs."},
@@ -263,13 +262,3 @@ func noticeRank(level string) int {
 	}
 	return 0
 }
-
-// sortedSettingNames are the names for SHOW ALL.
-var sortedSettingNames = func() []string {
-	names := make([]string, 0, len(settingTable))
-	for i := range settingTable {
-		names = append(names, settingTable[i].name)
-	}
-	sort.Slice(names, func(i, j int) bool { return strings.ToLower(names[i]) < strings.ToLower(names[j]) })
-	return names
-}()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -30,6 +31,8 @@ const (
 	hugeMessageBytes = 0x3fffffff - 1
 	// flushBytes is how much output is collected before it is sent.
 	flushBytes = 64 << 10
+	// keptOutBytes is the largest output buffer that an idle session keeps.
+	keptOutBytes = 8 << 10
 )
 
 // frameReader cuts the client's bytes into messages.
@@ -120,6 +123,35 @@ func (f *frameReader) makeRoom(n int) {
 	grown := make([]byte, size)
 	copy(grown, f.buf[:f.w])
 	f.buf = grown
+}
+
+// outBuffer is a buffer for large results. Sessions have one only while they
+// send: hundreds of them may have had a large result once.
+type outBuffer struct{ b []byte }
+
+var outBuffers = sync.Pool{New: func() any { return &outBuffer{make([]byte, 0, flushBytes+flushBytes/4)} }}
+
+// takeRoom moves the output into a large buffer when it is about to outgrow
+// what a session keeps.
+func (s *session) takeRoom() {
+	if s.large == nil && len(s.out) > keptOutBytes/2 {
+		s.large = outBuffers.Get().(*outBuffer)
+		s.small, s.out = s.out[:0], append(s.large.b[:0], s.out...)
+	}
+}
+
+// giveBackRoom does the opposite, when everything has been sent.
+func (s *session) giveBackRoom() {
+	if s.large != nil {
+		if cap(s.out) <= 2*flushBytes {
+			s.large.b = s.out[:0]
+			outBuffers.Put(s.large)
+		}
+		s.large, s.out, s.small = nil, s.small, nil
+	}
+	if cap(s.out) > keptOutBytes {
+		s.out = nil
+	}
 }
 
 // noEOF tells an end inside a message from an end between two.
