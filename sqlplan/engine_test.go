@@ -30,7 +30,7 @@ func (e *engine) Uint64() uint64 {
 	return e.random
 }
 
-func newEngine(t *testing.T) *engine {
+func newEngine(t testing.TB) *engine {
 	t.Helper()
 	db, err := sqlite.Open(filepath.Join(t.TempDir(), "db"), sqlite.Create)
 	if err != nil {

@@ -22,7 +22,7 @@ func (p *parser) startsQuery() bool {
 // ((SELECT 1) UNION …) and ((a + b) * c) begin alike.
 func (p *parser) parenthesisedQuery() bool {
 	l := lexer{src: p.src, at: p.tok.end}
-	for {
+	for depth := 0; depth < maxDepth; depth++ {
 		t, err := l.next()
 		if err != nil {
 			return false
@@ -35,6 +35,7 @@ func (p *parser) parenthesisedQuery() bool {
 		}
 		return p.peek().kind == tokWord || p.queryAfterParenthesis()
 	}
+	return false
 }
 
 // queryAfterParenthesis tells ((SELECT 1) UNION SELECT 2) from ((SELECT 1) + 2)
