@@ -74,6 +74,14 @@ func (r *resolver) schemaPlan(tag string, print func(*printer)) *Plan {
 	return p
 }
 
+// nothingToDo plans DDL that changes nothing, because of IF EXISTS or IF NOT
+// EXISTS. It goes through the log all the same, where the schema's version is
+// compared: what was looked at here may have changed.
+func nothingToDo(tag, kind, name, state string) *Plan {
+	return &Plan{Kind: Write, Tag: tag, SQL: "SELECT NULL WHERE 0",
+		Warnings: []string{kind + ` "` + name + `" ` + state + ", skipping"}}
+}
+
 // storageClass is the SQLite type that a column of a type is declared with.
 func storageClass(oid uint32) string {
 	switch oid {
@@ -127,13 +135,11 @@ func (r *resolver) createTable(s *createTable) *Plan {
 	if r.err != nil {
 		return &Plan{}
 	}
+	if exists {
+		return nothingToDo("CREATE TABLE", "relation", s.target.name, "already exists")
+	}
 	plan := r.schemaPlan("CREATE TABLE", t.print)
 	plan.Warnings = s.warnings
-	if exists {
-		plan.Schema = false
-		plan.Warnings = append(plan.Warnings, `relation "`+s.target.name+`" already exists, skipping`)
-		return plan
-	}
 	for _, c := range t.relation.Columns {
 		if c.Type.OID != 0 {
 			plan.Types = append(plan.Types, TypeChange{Op: SetType, Relation: t.relation.Name, Column: c.Name, Type: c.Type})
@@ -369,6 +375,9 @@ func (r *resolver) createVirtual(s *createVirtual) *Plan {
 	if r.err != nil {
 		return &Plan{}
 	}
+	if exists {
+		return nothingToDo("CREATE VIRTUAL TABLE", "relation", s.target.name, "already exists")
+	}
 	rel := &Relation{Name: s.target.name, Kind: VirtualTable}
 	for _, c := range s.columns {
 		rel.Columns = append(rel.Columns, Column{Name: c.name, Type: pgtype.Of(pgtype.Text)})
@@ -380,11 +389,6 @@ func (r *resolver) createVirtual(s *createVirtual) *Plan {
 		p.name(s.target.name)
 		p.w(" USING fts5(", strings.Join(s.arguments, ", "), ")")
 	})
-	if exists {
-		plan.Schema = false
-		plan.Warnings = []string{`relation "` + rel.Name + `" already exists, skipping`}
-		return plan
-	}
 	for _, c := range rel.Columns {
 		if c.Type.OID != 0 {
 			plan.Types = append(plan.Types, TypeChange{Op: SetType, Relation: rel.Name, Column: c.Name, Type: c.Type})
@@ -434,12 +438,10 @@ func (r *resolver) createIndex(s *createIndex) *Plan {
 	if r.err != nil {
 		return &Plan{}
 	}
-	plan := r.schemaPlan("CREATE INDEX", func(p *printer) { p.createIndex(s, rel) })
 	if exists {
-		plan.Schema = false
-		plan.Warnings = []string{`relation "` + s.name.name + `" already exists, skipping`}
-		return plan
+		return nothingToDo("CREATE INDEX", "relation", s.name.name, "already exists")
 	}
+	plan := r.schemaPlan("CREATE INDEX", func(p *printer) { p.createIndex(s, rel) })
 	index := &Relation{Name: s.name.name, Kind: Index, Table: rel.Name, SQL: plan.SQL}
 	for _, c := range s.columns {
 		column := Column{}

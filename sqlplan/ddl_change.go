@@ -148,9 +148,7 @@ func (r *resolver) drop(s *drop) *Plan {
 	word := strings.ToLower(s.kind)
 	switch {
 	case rel == nil && s.ifExists:
-		plan.Schema = false
-		plan.Warnings = []string{word + ` "` + t.name + `" does not exist, skipping`}
-		return plan
+		return nothingToDo(plan.Tag, word, t.name, "does not exist")
 	case rel == nil:
 		code := errcode.UndefinedTable
 		if s.kind == "INDEX" {
@@ -247,8 +245,7 @@ func (r *resolver) alterTable(s *alterTable) *Plan {
 		return &Plan{}
 	}
 	if s.ifExists && r.schema.find(s.target.name) == nil && s.target.schema == "" {
-		return &Plan{Kind: Write, Tag: "ALTER TABLE", SQL: "SELECT NULL WHERE 0",
-			Warnings: []string{`relation "` + s.target.name + `" does not exist, skipping`}}
+		return nothingToDo("ALTER TABLE", "relation", s.target.name, "does not exist")
 	}
 	rel := r.relation(s.target)
 	if rel == nil {
@@ -298,8 +295,7 @@ func (r *resolver) addColumn(rel *Relation, a *alterAction) *Plan {
 	d := &a.column
 	if rel.column(d.name) >= 0 {
 		if a.conditional {
-			return &Plan{Kind: Write, Tag: "ALTER TABLE", SQL: "SELECT NULL WHERE 0",
-				Warnings: []string{`column "` + d.name + `" of relation "` + rel.Name + `" already exists, skipping`}}
+			return nothingToDo("ALTER TABLE", "column", d.name, `of relation "`+rel.Name+`" already exists`)
 		}
 		r.fail(d.pos, errcode.DuplicateColumn, "column \"%s\" of relation \"%s\" already exists", d.name, rel.Name)
 		return &Plan{}
@@ -354,8 +350,7 @@ func (r *resolver) dropColumn(rel *Relation, a *alterAction) *Plan {
 	i := rel.column(a.name.name)
 	if i < 0 {
 		if a.conditional {
-			return &Plan{Kind: Write, Tag: "ALTER TABLE", SQL: "SELECT NULL WHERE 0",
-				Warnings: []string{`column "` + a.name.name + `" of relation "` + rel.Name + `" does not exist, skipping`}}
+			return nothingToDo("ALTER TABLE", "column", a.name.name, `of relation "`+rel.Name+`" does not exist`)
 		}
 		r.fail(a.name.pos, errcode.UndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", a.name.name, rel.Name)
 		return &Plan{}

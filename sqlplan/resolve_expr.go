@@ -413,7 +413,7 @@ func (r *resolver) cast(x *cast, sc *scope) expr {
 	}
 	if p, ok := inner.(*param); ok {
 		if p.typ.OID == pgtype.Unknown {
-			inner = r.typeParam(p, x.to, explicit)
+			r.typeParam(p, x.to.OID)
 		}
 		if x.to.Mod < 0 && inner.base().typ.OID == x.to.OID {
 			return inner

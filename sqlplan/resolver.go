@@ -84,7 +84,10 @@ func (r *resolver) usesTimeZone(pos int) {
 // statement as a parameter after the user's.
 func (r *resolver) session(pos int, which SessionValue) expr {
 	if r.stored != "" {
-		r.unsupported(pos, "%s in %s", sessionNames[which], r.stored)
+		err := r.unsupported(pos, "%s in %s", sessionNames[which], r.stored)
+		if which == TimeZone {
+			err.WithHint("A timestamptz with DEFAULT now() does not depend on it.")
+		}
 	}
 	if r.write && (which == BackendPID || which == InRecovery) {
 		r.unsupported(pos, "%s in a statement that writes", sessionNames[which]).

@@ -158,7 +158,7 @@ func (r *resolver) coerce(e expr, to pgtype.Type, c context) expr {
 		return e
 	}
 	if x, ok := e.(*param); ok && n.typ.OID == pgtype.Unknown {
-		return r.typeParam(x, to, c)
+		r.typeParam(x, to.OID)
 	}
 	if x, ok := e.(*constant); ok {
 		return r.convertConstant(x, to, c)
@@ -224,14 +224,12 @@ func (r *resolver) cannotConvert(pos int, from, to pgtype.Type) {
 // formatType is pgtype.Format without the modifier, as messages want it.
 func formatType(t pgtype.Type) string { return pgtype.Format(pgtype.Of(t.OID)) }
 
-// typeParam gives a parameter its type: its first use decides.
-func (r *resolver) typeParam(x *param, to pgtype.Type, c context) expr {
-	if c != assignment_ {
-		to.Mod = -1
-	}
-	r.params[x.n-1] = to
-	x.typ = to
-	return x
+// typeParam gives a parameter its type: its first use decides. A modifier is
+// not part of it, for another use may have another; it is applied where the
+// parameter is used.
+func (r *resolver) typeParam(x *param, oid uint32) {
+	x.typ = pgtype.Of(oid)
+	r.params[x.n-1] = x.typ
 }
 
 // convertConstant converts a literal now, so that SQLite and every node see
