@@ -349,9 +349,8 @@ type onConflict struct {
 }
 
 type indexColumn struct {
-	x       expr
-	desc    bool
-	collate bool
+	x    expr
+	desc bool
 }
 
 // assignment is c = x, or (a, b) = (SELECT …) when there are several columns.

@@ -104,6 +104,9 @@ func (r *resolver) expandStar(x *star, sc *scope) []selectItem {
 			r.fail(x.pos, errcode.SyntaxError, "SELECT * with no tables specified is not valid")
 		}
 		for _, m := range sc.merged {
+			if m.make == nil {
+				continue // one more table's share of a column that is there already
+			}
 			items = append(items, selectItem{x: m.make(x.pos), alias: m.name})
 		}
 	}

@@ -226,12 +226,12 @@ func setOptional(items []*rangeItem) {
 func commonNames(sc *scope, split int) []string {
 	var names []string
 	for _, item := range sc.items[:split] {
-		for _, c := range item.columns {
+		for i, c := range item.columns {
 			if c.hidden {
 				continue
 			}
 			for _, other := range sc.items[split:] {
-				if o := other.find(c.name); o != nil && !o.hidden {
+				if o := other.find(c.name); o != nil && !o.hidden && !sc.isTwin(&item.columns[i]) {
 					names = append(names, c.name)
 				}
 			}

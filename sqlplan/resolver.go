@@ -147,7 +147,8 @@ type rangeColumn struct {
 	attribute  int16
 }
 
-// mergedColumn is a column that USING made one of two.
+// mergedColumn is a column that USING made one of two. make is nil for a
+// further table whose column is the same as one merged before.
 type mergedColumn struct {
 	name string
 	make func(pos int) expr
