@@ -108,6 +108,11 @@ func execute(t testing.TB, n *Node, b sqlplan.Bound) {
 // count asks a node how many rows there are in kv.
 func count(t testing.TB, n *Node, level pgwire.Consistency) int64 {
 	t.Helper()
+	if level == pgwire.Linearizable { // a session would plan again instead
+		if err := n.CatchUp(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s, err := n.Snapshot(context.Background(), level, n.Schema().Version)
 	if err != nil {
 		t.Fatal(err)

@@ -129,7 +129,8 @@ func open(cfg Config, bound listeners) (_ *Node, err error) {
 	if err := n.openTransport(storage); err != nil {
 		return nil, err
 	}
-	n.pg = &pgwire.Server{Backend: n, Logger: cfg.Logger.With().Str("component", "pgwire").Logger(), Version: cfg.Version, Metrics: pgwire.NewMetrics()}
+	n.pg = &pgwire.Server{Backend: n, Logger: cfg.Logger.With().Str("component", "pgwire").Logger(), Version: cfg.Version, Metrics: pgwire.NewMetrics(),
+		QuorumTimeout: cfg.QuorumTimeout}
 	n.showCore()
 	if err := n.registerMetrics(cfg.Metrics); err != nil {
 		return nil, fmt.Errorf("node: register metrics: %w", err)
@@ -234,12 +235,11 @@ func (n *Node) stopping() bool {
 // exitError gives an error that ends the node its exit code and hint.
 func exitError(err error) error {
 	var known *exitcode.Error
-	var corrupt *wal.CorruptError
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.As(err, &corrupt):
-		return &exitcode.Error{Code: exitcode.DataDir, Err: err, Hint: corrupt.Hint}
+	case hintOf(err) != "":
+		return &exitcode.Error{Code: exitcode.DataDir, Err: err, Hint: hintOf(err)}
 	case vfs.IsNoSpace(err):
 		return &exitcode.Error{Code: exitcode.DiskFull, Err: err, Hint: "Make room on the disk and start the node again: nothing that was acknowledged is lost."}
 	}

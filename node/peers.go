@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -32,6 +33,9 @@ func (h peerHandler) Connected(peer transport.Hello) {
 }
 
 func (h peerHandler) Disconnected(id raft.NodeID, err error) {
+	if errors.Is(err, context.Canceled) {
+		return // this node stops
+	}
 	m, _ := h.node.member(id)
 	h.node.cfg.Logger.Warn().Str("component", "transport").Str("peer", m.Name).Err(err).Msg("connection lost")
 }

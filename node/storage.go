@@ -38,7 +38,7 @@ func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
 		}
 		return state, storage, n.dirError(err, "Stop the other quorate process, or give this one a --data-dir of its own.")
 	}
-	options := wal.Options{FS: fs, Dir: n.cfg.WALDir, CacheBytes: cachedLogBytes}
+	options := wal.Options{FS: fs, Dir: n.cfg.WALDir, CacheBytes: cachedLogBytes, OnLowSpace: n.lowSpace}
 	exists, err := wal.Exists(fs, n.cfg.WALDir)
 	if err != nil {
 		return state, storage, n.dirError(err, "")
@@ -92,33 +92,56 @@ func (n *Node) createLog(fs vfs.FS, options wal.Options, database string) error 
 // openLog goes on with the log that is there, if it is this node's.
 func (n *Node) openLog(options wal.Options) (err error) {
 	if n.log, err = wal.Open(options); err != nil {
-		var corrupt *wal.CorruptError
-		if errors.As(err, &corrupt) {
-			return n.dirError(err, corrupt.Hint)
-		}
-		return n.dirError(err, "")
+		return n.dirError(err, hintOf(err))
 	}
-	identity := n.log.Identity()
+	if torn := n.log.Recovered(); torn.Bytes > 0 {
+		n.cfg.Logger.Warn().Str("component", "wal").Stringer("segment", torn.Segment).Int64("bytes", torn.Bytes).
+			Msg("removed a torn tail, which had not been acknowledged")
+	}
+	identity, members := n.log.Identity(), n.log.Configuration()
 	n.cluster = identity.Cluster
-	state, err := n.log.State(0)
-	if err != nil {
-		return n.dirError(err, "")
-	}
 	if identity.Node != n.id {
-		return n.dirError(fmt.Errorf("it belongs to member %q, not to %q", memberName(state.Configuration, identity.Node), n.cfg.Name),
+		return n.dirError(fmt.Errorf("it belongs to member %q, not to %q", memberName(members, identity.Node), n.cfg.Name),
 			"Give --name the member's name, or this member a --data-dir of its own.")
 	}
-	c := state.Configuration
 	if len(n.cfg.InitialCluster) > 0 {
-		if c, err = configuration(&n.cfg); err != nil {
+		if members, err = configuration(&n.cfg); err != nil {
 			return err
 		}
 	}
-	if id := clusterID(n.cfg.ClusterToken, c); id != n.cluster {
+	if id := clusterID(n.cfg.ClusterToken, members); id != n.cluster {
 		return n.dirError(fmt.Errorf("it belongs to cluster %x, but the token and the initial members given describe cluster %x", n.cluster[:4], id[:4]),
 			"Leave --initial-cluster away (it counts at the first start only) and check --cluster-token; or give this member another --data-dir.")
 	}
 	return nil
+}
+
+// hintOf returns the log's advice about an error, "" if it has none.
+func hintOf(err error) string {
+	var corrupt *wal.CorruptError
+	var format *wal.FormatError
+	var foreign *wal.ForeignError
+	switch {
+	case errors.As(err, &corrupt):
+		return corrupt.Hint
+	case errors.As(err, &format):
+		return format.Hint
+	case errors.As(err, &foreign):
+		return foreign.Hint
+	}
+	return ""
+}
+
+// lowSpace is told when the log cannot reserve room ahead, and, with nil, when
+// it can again.
+func (n *Node) lowSpace(err error) {
+	log := n.cfg.Logger.With().Str("component", "wal").Logger()
+	if err == nil {
+		log.Info().Msg("there is room for the log again")
+		return
+	}
+	log.Error().Err(err).Str("hint", "Make room on the disk: when the segments at hand are full, this node stops.").
+		Msg("the log cannot reserve room ahead")
 }
 
 func memberName(c raft.Configuration, id raft.NodeID) string {
