@@ -35,7 +35,6 @@ type events struct {
 	persisted uint64 // highest Seq that is durable
 	applied   applied
 	fetched   []fetched
-	readers   bool // somebody waits for a read index
 }
 
 // applied says how far the state machine is.
@@ -79,9 +78,6 @@ type driver struct {
 	// leadership: two election timeouts.
 	stallTicks int
 	stalls     int // how often that happened
-
-	// batch is scratch for Propose.
-	batch [][]byte
 }
 
 type unsyncedWrite struct {
