@@ -1,9 +1,10 @@
 # What to run, by name. .ci/run runs more, and installs what it needs.
 
-# Packages in which goroutines share memory. Those that live on SQLite are not
-# among them: it is translated C, which the race detector makes about eighty
-# times slower.
-RACE = ./admin/... ./bench/... ./internal/config/... ./internal/vfs/... ./pgwire/... ./raft/... ./transport/...
+# Packages in which goroutines share memory. SQLite is translated C, which the
+# race detector makes about eighty times slower: of the state machine, only the
+# tests in which goroutines meet are run under it.
+RACE = ./admin/... ./bench/... ./internal/config/... ./internal/vfs/... ./node/... ./pgwire/... ./raft/... ./transport/...
+RACE_SQLFSM = Readers|Snapshot|Cancel|Checkpoint
 
 .PHONY: help build test race lint bench
 
@@ -18,6 +19,7 @@ test: ## all tests
 
 race: ## tests of what shares memory, under the race detector
 	go test -race -short $(RACE)
+	go test -race -run '$(RACE_SQLFSM)' ./sqlfsm
 
 lint: ## gofmt, vet, staticcheck and the house rules
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
