@@ -43,8 +43,10 @@ func (n *Node) CatchUp(ctx context.Context) error {
 		err = n.progress.wait(ctx, index)
 	}
 	if err != nil {
+		n.metrics.reads.WithLabelValues("failed").Inc()
 		return n.waitError(ctx, err)
 	}
+	n.metrics.reads.WithLabelValues("confirmed").Inc()
 	n.metrics.readIndex.Observe(time.Since(began).Seconds())
 	return nil
 }
@@ -143,6 +145,7 @@ func (n *Node) encode(seq uint64, statements []sqlplan.Bound) []byte {
 // comes too late, as in PostgreSQL while it waits for synchronous standbys:
 // the statement will soon be over.
 func (n *Node) await(ctx context.Context, p *pending) outcome {
+	began := time.Now()
 	timeout := time.NewTimer(n.cfg.QuorumTimeout)
 	defer timeout.Stop()
 	cancelled := ctx.Done()
@@ -150,6 +153,7 @@ func (n *Node) await(ctx context.Context, p *pending) outcome {
 		select {
 		case o := <-p.done:
 			n.metrics.proposals.WithLabelValues("committed").Inc()
+			n.metrics.commit.Observe(time.Since(began).Seconds())
 			return o
 		case <-cancelled:
 			cancelled = nil

@@ -9,9 +9,9 @@ import (
 // metrics are the node's own collectors. The prefix of a name is the folder
 // that it speaks of; the list is in docs/reference/metrics.md.
 type metrics struct {
-	walSync, walBatch, apply, applyBatch, readIndex prometheus.Histogram
-	appliedEntries                                  prometheus.Counter
-	proposals                                       *prometheus.CounterVec
+	walSync, walBatch, apply, applyBatch, readIndex, commit prometheus.Histogram
+	appliedEntries, walBytes                                prometheus.Counter
+	proposals, reads                                        *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -28,6 +28,12 @@ func newMetrics() *metrics {
 			Name: "sqlfsm_apply_batch_entries", Help: "Entries in one applied batch.", Buckets: entries}),
 		readIndex: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "raft_read_index_duration_seconds", Help: "Time from a linearizable read's question to its applied read index.", Buckets: seconds}),
+		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "raft_commit_duration_seconds", Help: "Time from a command's proposal by this node's client until it was committed and applied here.", Buckets: seconds}),
+		walBytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "wal_append_bytes_total", Help: "Bytes of entries written to the log."}),
+		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "raft_read_index_total", Help: "Linearizable reads of this node's clients, by whether a quorum confirmed them."}, []string{"result"}),
 		appliedEntries: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sqlfsm_applied_entries_total", Help: "Entries applied since the start."}),
 		proposals: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -52,7 +58,7 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 	}
 	collectors := []prometheus.Collector{
 		n.metrics.walSync, n.metrics.walBatch, n.metrics.apply, n.metrics.applyBatch, n.metrics.readIndex,
-		n.metrics.appliedEntries, n.metrics.proposals,
+		n.metrics.appliedEntries, n.metrics.proposals, n.metrics.commit, n.metrics.walBytes, n.metrics.reads,
 		counter("raft_leader_elections_total", "Elections won by this node since it started; the sum over the cluster is its elections.",
 			func(v *view) float64 { return float64(v.raft.Elections) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "raft_campaigns_total", Help: "Elections begun by this node, pre-votes apart.",
@@ -70,7 +76,7 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 			ConstLabels: prometheus.Labels{"role": "voter"}}, func() float64 { return float64(len(n.members)) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "raft_proposals_pending", Help: "Commands of this node's clients that have no outcome yet."},
 			func() float64 { return float64(n.commands.pending()) }),
-		counter("raft_wal_stalls_total", "Leaderships given up because the disk hung.", func(v *view) float64 { return float64(v.stalls) }),
+		counter("raft_wal_stall_total", "Leaderships given up because the disk hung.", func(v *view) float64 { return float64(v.stalls) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "wal_size_bytes", Help: "Bytes of the log's segments."},
 			func() float64 { b, _ := n.log.Size(); return float64(b) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "wal_segments", Help: "Segments of the log."},
@@ -98,12 +104,13 @@ var (
 	descPeerSent    = prometheus.NewDesc("transport_sent_bytes_total", "Bytes sent to the peer.", []string{"peer"}, nil)
 	descPeerRecv    = prometheus.NewDesc("transport_received_bytes_total", "Bytes received from the peer.", []string{"peer"}, nil)
 	descPeerDropped = prometheus.NewDesc("transport_dropped_messages_total", "Messages not sent to the peer: no connection, or its queue was full.", []string{"peer"}, nil)
+	descPeerRTT     = prometheus.NewDesc("transport_peer_rtt_seconds", "Round trip of the newest ping to the peer.", []string{"peer"}, nil)
 	descPeerBehind  = prometheus.NewDesc("raft_peer_behind_entries", "How many entries the peer is behind; on the leader.", []string{"peer"}, nil)
 )
 
 // Describe sends the descriptions.
 func (c *peerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPeerUp, descPeerSent, descPeerRecv, descPeerDropped, descPeerBehind} {
+	for _, d := range []*prometheus.Desc{descPeerUp, descPeerSent, descPeerRecv, descPeerDropped, descPeerRTT, descPeerBehind} {
 		ch <- d
 	}
 }
@@ -119,6 +126,7 @@ func (c *peerCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(descPeerSent, prometheus.CounterValue, float64(p.SentBytes), p.Name)
 		ch <- prometheus.MustNewConstMetric(descPeerRecv, prometheus.CounterValue, float64(p.ReceivedBytes), p.Name)
 		ch <- prometheus.MustNewConstMetric(descPeerDropped, prometheus.CounterValue, float64(p.Dropped), p.Name)
+		ch <- prometheus.MustNewConstMetric(descPeerRTT, prometheus.GaugeValue, p.RoundTrip.Seconds(), p.Name)
 	}
 	v := c.node.view.Load()
 	for _, p := range v.raft.Peers {

@@ -127,10 +127,13 @@ func (n *Node) runLog(ctx context.Context) error {
 			return nil
 		}
 		writes = writes[:0]
-		entries := 0
+		entries, bytes := 0, 0
 		for _, w := range batch {
 			writes = append(writes, wal.Write{HardState: w.hardState, Entries: w.entries, Sync: w.sync})
 			entries += len(w.entries)
+			for i := range w.entries {
+				bytes += len(w.entries[i].Data)
+			}
 		}
 		began := time.Now()
 		if err := n.log.Append(writes); err != nil {
@@ -138,6 +141,7 @@ func (n *Node) runLog(ctx context.Context) error {
 		}
 		n.metrics.walSync.Observe(time.Since(began).Seconds())
 		n.metrics.walBatch.Observe(float64(entries))
+		n.metrics.walBytes.Add(float64(bytes))
 		seq := batch[len(batch)-1].seq
 		n.inbox.put(func(e *events) { e.persisted = seq })
 		clear(writes)

@@ -1,0 +1,86 @@
+package node
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+var rewriteFlag = flag.Bool("rewrite", false, "write the reference pages anew")
+
+const metricsPage = "../docs/reference/metrics.md"
+
+// TestMetricsPage holds the list of metrics to the page that operators read.
+func TestMetricsPage(t *testing.T) {
+	c := startCluster(t, 3)
+	leader := c.nodes[c.leader(t)]
+	conn := connect(t, leader)
+	for _, sql := range []string{"CREATE TABLE t(a int)", "INSERT INTO t VALUES (1)", "SELECT a FROM t"} {
+		if _, err := conn.Exec(context.Background(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	families, err := leader.cfg.Gatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := describeMetrics(families)
+	if *rewriteFlag {
+		if err := os.WriteFile(metricsPage, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(metricsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != page {
+		t.Errorf("%s is stale: run go test ./node -run TestMetricsPage -rewrite", metricsPage)
+	}
+}
+
+func describeMetrics(families []*dto.MetricFamily) string {
+	var b strings.Builder
+	b.WriteString(`# Metrics
+
+What ` + "`/metrics`" + ` answers, made by a test from the program. The first word of a name is the folder that it speaks of. Beside these there
+are Go's own (` + "`go_…`, `process_…`" + `).
+
+| name | type | labels | |
+|---|---|---|---|
+`)
+	for _, f := range families {
+		var labels []string
+		for _, m := range f.Metric {
+			for _, l := range m.Label {
+				if !slices.Contains(labels, l.GetName()) {
+					labels = append(labels, l.GetName())
+				}
+			}
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, ", "), f.GetHelp())
+	}
+	return b.String()
+}
+
+// TestMetricsRegister shows that nothing is registered twice.
+func TestMetricsRegister(t *testing.T) {
+	n, err := Open(testConfig(t, "n1", t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.release()
+	if err := n.registerMetrics(n.cfg.Metrics); err == nil {
+		t.Error("registering twice succeeds")
+	}
+	if err := n.registerMetrics(prometheus.NewRegistry()); err != nil {
+		t.Error(err)
+	}
+}
