@@ -132,10 +132,11 @@ func (f *FSM) applyBatch(entries []Entry, results []Result, condemned *undone) e
 		return nil
 	}
 	f.meta = before
-	f.writer.cache.clear()
-	f.names.forget()
 	if !f.writer.db.Autocommit() {
 		f.runOwn(f.own.rollback) // the error that we have is the one that counts
+	}
+	if forget := f.forgetSchema(); forget != nil {
+		return fmt.Errorf("%w (after: %v)", forget, err)
 	}
 	return err
 }
@@ -239,7 +240,9 @@ func (f *FSM) endEntry(e *Entry, r *Result, defined bool, failure error) error {
 		return err
 	}
 	if defined {
-		f.forgetSchema()
+		if err := f.forgetSchema(); err != nil {
+			return err
+		}
 	}
 	return f.runOwn(f.own.release)
 }
@@ -293,8 +296,12 @@ func (f *FSM) runStatement(s *statement, result *value.Result, collect, alone bo
 		err = f.explain(p, err) // while the connection still has the statement
 	}
 	f.writer.cache.release(p)
-	if s.schema {
-		f.forgetSchema()
+	// Forgetting while a failure has already ended the transaction would hide
+	// it; applyBatch forgets then.
+	if s.schema && !f.writer.db.Autocommit() {
+		if forget := f.forgetSchema(); forget != nil {
+			return forget
+		}
 		if err == nil {
 			err = f.changeTypes(s)
 		}
@@ -361,10 +368,16 @@ func errHighestRowID() *errcode.Error {
 		WithHint("It is the highest that there is: no row could follow it.")
 }
 
-// forgetSchema drops what was made with a schema that has just changed.
-// SQLite would compile the statements again by itself, but would count the
-// instructions of the attempt too.
-func (f *FSM) forgetSchema() {
+// forgetSchema drops what was made with a schema that has just changed, and
+// SQLite's own picture of the schema with it. SQLite would compile cached
+// statements again by itself, but would count the instructions of the attempt
+// too. And its picture depends on the way that led there: statistics stay when
+// the transaction that loaded them is rolled back, and when the index that they
+// are about is dropped. A plan, and with it the order of rows, would then differ
+// from that of a node that has read the schema from the file.
+func (f *FSM) forgetSchema() error {
 	f.writer.cache.clear()
 	f.names.forget()
+	// Compiling it does it.
+	return f.writer.script("PRAGMA writable_schema=RESET")
 }

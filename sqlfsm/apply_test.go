@@ -87,6 +87,80 @@ func TestBudgetIsExact(t *testing.T) {
 	}
 }
 
+// joinTables are two tables of which statistics decide which comes first in a
+// join, and a table that shows which did: the order gives the ids.
+var joinTables = []string{
+	`CREATE TABLE a (x INTEGER, y INTEGER) STRICT`,
+	`CREATE TABLE b (x INTEGER, y INTEGER) STRICT`,
+	`CREATE INDEX ax ON a (x)`,
+	`CREATE INDEX bx ON b (x)`,
+	`CREATE TABLE o (id INTEGER PRIMARY KEY, y TEXT) STRICT`,
+}
+
+const join = `INSERT INTO o (y) SELECT b.y || ':' || a.y FROM b, a WHERE a.x = b.x`
+
+// fill makes the statement that puts n rows into a table.
+func fill(table string, n int) string {
+	return fmt.Sprintf(`INSERT INTO %s WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT i %% 3, i FROM n`, table, n)
+}
+
+// TestStatisticsOfFile: what plans are made of is what the file says, not
+// what the connection remembers: a restart between any two commands does not
+// show. Here SQLite keeps the statistics of indexes that are gone.
+func TestStatisticsOfFile(t *testing.T) {
+	var want string
+	for _, restarts := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "db")
+		f := reopenTest(t, path)
+		var l log
+		for _, e := range l.sql(append(joinTables[:5:5], fill("a", 5), fill("b", 3000), `ANALYZE`, `DROP INDEX ax`, `DROP INDEX bx`, join)...) {
+			if restarts {
+				f.Close()
+				f = reopenTest(t, path)
+			}
+			if r := apply(t, f, e)[0]; r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+		got := dump(t, f)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Error("a database that was opened again and again is another one")
+		}
+	}
+}
+
+// TestStatisticsOfLostBatch: statistics that a batch made and lost when a later
+// entry ended its transaction do not guide the entries before them when these
+// are applied again.
+func TestStatisticsOfLostBatch(t *testing.T) {
+	var want string
+	for _, together := range []bool{false, true} {
+		f := openTest(t)
+		f.counter.limit = 1_000_000
+		var l log
+		apply(t, f, l.sql(append(joinTables[:5:5], fill("b", 5), fill("a", 3000), `ANALYZE`)...)...)
+		entries := l.sql(`DELETE FROM a WHERE y > 5`, fill("b", 3000), join, `ANALYZE`,
+			`INSERT INTO o (y) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0`)
+		if together {
+			apply(t, f, entries...)
+		} else {
+			for _, e := range entries {
+				apply(t, f, e)
+			}
+		}
+		got := dump(t, f)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Error("the batch made another database than its entries one by one")
+		}
+	}
+}
+
 // TestEnvironmentErrorStops: an error that is the node's, here a database that
 // has become too large for its (artificial) disk, is never a result. Apply
 // returns it, nothing of the batch is there, and the FSM applies no more. After
