@@ -114,9 +114,12 @@ type (
 		node
 		sub *query
 	}
+	// subquery is a query used as a value. When single is not set, that it gives
+	// no more than one row has to be checked as it runs.
 	subquery struct {
 		node
-		sub *query
+		sub    *query
+		single bool
 	}
 	row struct {
 		node
@@ -220,6 +223,8 @@ type selectCore struct {
 	group    []expr
 	having   expr
 	windows  []namedWindow
+
+	aggregated bool // resolved: there are aggregates
 }
 
 type setOperation struct {

@@ -1,6 +1,7 @@
 package sqlplan
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -347,8 +348,12 @@ const maxParams = 32000
 // holds it first (section 4.1.2.6).
 func (p *parser) numeric(pos int, text string) expr {
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		// The type is that of the number without its sign.
 		oid := pgtype.Int4
-		if int64(int32(i)) != i {
+		switch {
+		case i == math.MinInt64:
+			oid = pgtype.Numeric
+		case max(i, -i) > math.MaxInt32:
 			oid = pgtype.Int8
 		}
 		return &constant{node: node{pos, pgtype.Of(oid)}, val: value.Int(i)}

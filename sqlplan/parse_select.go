@@ -185,10 +185,9 @@ func (p *parser) locking(q *query) {
 			p.name()
 		}
 	}
-	if p.is("skip") {
-		p.unsupported(p.tok.pos, "SKIP LOCKED").WithHint("Claim rows with UPDATE … RETURNING.")
+	if !p.accept("nowait") && p.accept("skip") {
+		p.expect("locked") // no row ever is
 	}
-	p.accept("nowait")
 }
 
 // setOperand reads a chain of set operations; INTERSECT binds tighter than
@@ -579,7 +578,8 @@ func (p *parser) with() *with {
 	p.expect("with")
 	w.recursive = p.accept("recursive")
 	for {
-		c := &cte{pos: p.tok.pos, name: p.name()}
+		at := p.nameAt()
+		c := &cte{pos: at.pos, name: at.name}
 		if p.isOp("(") {
 			c.columns = plain(p.names())
 		}

@@ -152,7 +152,12 @@ func (p *parser) name() string {
 	return name
 }
 
-func (p *parser) nameAt() nameAt { return nameAt{p.tok.pos, p.name()} }
+// nameAt reads a name and remembers where it stands. (In one composite literal
+// the order of p.tok.pos and p.name() would be the compiler's.)
+func (p *parser) nameAt() nameAt {
+	pos := p.tok.pos
+	return nameAt{pos, p.name()}
+}
 
 // label reads a name after AS, where every key word is allowed.
 func (p *parser) label() string {

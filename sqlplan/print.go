@@ -171,7 +171,7 @@ func (p *printer) expr(e expr) {
 		p.w(")")
 	case *subquery:
 		p.w("(")
-		p.query(x.sub, false)
+		p.singleRow(x.sub, x.single)
 		p.w(")")
 	case *row:
 		p.w("(")

@@ -39,6 +39,33 @@ func (p *printer) query(q *query, aliases bool) {
 	}
 }
 
+// singleRow writes a query used as a value. SQLite would take the first row of
+// several; unless it is known that there is one at most, the rows are counted,
+// two being enough:
+//
+//	SELECT q_single(count(*), max(a)), max(b) FROM (SELECT * FROM (query) LIMIT 2)
+func (p *printer) singleRow(q *query, known bool) {
+	if known {
+		p.query(q, false)
+		return
+	}
+	p.w("SELECT ")
+	for i, c := range q.cols {
+		if i == 0 {
+			p.w("q_single(count(*), max(")
+			p.name(c.emit)
+			p.w("))")
+			continue
+		}
+		p.w(", max(")
+		p.name(c.emit)
+		p.w(")")
+	}
+	p.w(" FROM (SELECT * FROM (")
+	p.query(q, true)
+	p.w(") LIMIT 2)")
+}
+
 // limit writes LIMIT's operand. NULL is no limit in PostgreSQL and an error in
 // SQLite, where a negative number is none.
 func (p *printer) limit(e expr) {
@@ -334,7 +361,7 @@ func (p *printer) sets(list []assignment) {
 			p.name(c.name)
 		}
 		p.w(") = (")
-		p.query(a.sub, false)
+		p.singleRow(a.sub, singleRow(a.sub))
 		p.w(")")
 	}
 }

@@ -311,9 +311,47 @@ func (r *resolver) applyFunction(x *call, f *pgfunc.Function, sc *scope) expr {
 	if f.Volatile && strings.HasPrefix(r.stored, "an index") {
 		r.fail(x.pos, errcode.InvalidTableDefinition, "functions in index expression must be marked IMMUTABLE")
 	}
+	if f.Aggregate && len(x.args) > 0 {
+		defer r.jsonElements(x)
+	}
 	r.aggregateClauses(x, f, sc)
 	if !f.Aggregate && !f.Window {
 		return &emitCall{node: x.node, name: x.emit, args: x.args}
+	}
+	return r.aggregateResult(x)
+}
+
+// jsonElements makes what json_agg and its like gather JSON: SQLite's
+// json_group_array knows numbers and text only, so that true would be 1, and a
+// document a string.
+func (r *resolver) jsonElements(x *call) {
+	if !strings.HasSuffix(x.name, "_agg") || !isJSON(x.typ.OID) || r.err != nil {
+		return
+	}
+	a := &x.args[len(x.args)-1]
+	at := (*a).base().pos
+	t := (*a).base().typ.OID
+	if isInteger(t) || isFloat(t) || isText(t) || t == 0 {
+		return
+	}
+	zone := text(at, "UTC")
+	if t == pgtype.Timestamptz {
+		zone = r.session(at, TimeZone)
+	}
+	element := &emitCall{node: node{at, pgtype.Of(pgtype.JSON)}, name: "q_to_json", args: []expr{*a, integer(at, int64(t)), zone}}
+	*a = &emitCall{node: element.node, name: "json", args: []expr{element}}
+}
+
+// aggregateResult makes PostgreSQL's result of what SQLite's aggregate gives:
+// jsonb in its stored form, and sum and avg of numerics from all of them,
+// because SQLite's add doubles and 0.1 + 0.2 is not 0.3 there.
+func (r *resolver) aggregateResult(x *call) expr {
+	switch {
+	case x.name == "jsonb_agg" || x.name == "jsonb_object_agg":
+		return &emitCall{node: x.node, name: "q_cast_jsonb", args: []expr{x, integer(x.pos, int64(pgtype.JSON))}}
+	case (x.name == "sum" || x.name == "avg") && len(x.args) == 1 && x.args[0].base().typ.OID == pgtype.Numeric:
+		x.emit = "json_group_array"
+		return &emitCall{node: x.node, name: "q_numeric_" + x.name, args: []expr{x}}
 	}
 	return x
 }

@@ -50,6 +50,9 @@ func (r *resolver) columnIn(x *columnRef, s *scope) (found bool, e expr) {
 		if c := item.find(x.column); c != nil && (!c.hidden || x.table != "" || hits == 0) {
 			x.from, x.col = item, c
 			hits++
+			if item.twice(c) {
+				hits++
+			}
 		}
 	}
 	switch hits {
@@ -73,6 +76,19 @@ func (item *rangeItem) find(name string) *rangeColumn {
 		return &rangeColumn{name: name, emit: name, typ: pgtype.Of(pgtype.Int8), notNull: true, hidden: true}
 	}
 	return nil
+}
+
+// twice: another column of the item has the same name, as in (SELECT 1 AS x, 2 AS x).
+func (item *rangeItem) twice(c *rangeColumn) bool {
+	if item.relation != nil {
+		return false
+	}
+	for i := range item.columns {
+		if other := &item.columns[i]; other != c && sameName(other.name, c.name) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *resolver) noColumn(x *columnRef, sc *scope) {

@@ -131,7 +131,7 @@ func (r *resolver) insert(s *insertStatement) []outColumn {
 	case s.source.values != nil && s.source.with == nil && s.source.order == nil && s.source.limit == nil && s.source.offset == nil:
 		columns = r.insertValues(s, item, columns)
 	default:
-		r.insertQuery(s, item, columns)
+		columns = r.insertQuery(s, item, columns)
 	}
 	r.missingKey(s, item, columns)
 	s.columns = s.columns[:0]
@@ -238,21 +238,23 @@ func dropDefaults(rows [][]expr, columns []int) []int {
 	return kept
 }
 
-func (r *resolver) insertQuery(s *insertStatement, item *rangeItem, columns []int) {
+// insertQuery resolves a query whose rows are inserted. It may have fewer
+// columns than the table when none are named: the first ones get its values.
+func (r *resolver) insertQuery(s *insertStatement, item *rangeItem, columns []int) []int {
 	cols := r.query(s.source, r.outer)
 	if r.err != nil || r.tooMany(s.source.pos, s, len(cols), len(columns)) {
-		return
+		return nil
 	}
 	columns = columns[:len(cols)]
-	direct := s.source.core != nil && !s.source.core.distinct && len(s.source.order) == 0
-	if direct {
+	if s.source.core != nil && !s.source.core.distinct && len(s.source.order) == 0 {
 		for i, c := range columns {
 			x := &s.source.core.items[i].x
 			*x = r.assign(*x, item, c)
 		}
-		return
+		return columns
 	}
 	r.assignQuery(s, item, columns, cols)
+	return columns
 }
 
 // assignQuery wraps a query whose columns need conversion.

@@ -62,6 +62,7 @@ func (r *resolver) expr(e expr, sc *scope) expr {
 		}
 		if r.err == nil {
 			x.typ = cols[0].typ
+			x.single = singleRow(x.sub)
 		}
 	case *row:
 		for i, item := range x.items {

@@ -350,6 +350,14 @@ func (r *resolver) generateSeries(c *call, sc *scope) *query {
 			r.unsupported(c.args[i].base().pos, "generate_series of %s", formatType(c.args[i].base().typ))
 			return nil
 		}
+	}
+	typ := pgtype.Of(pgtype.Int4)
+	for _, a := range c.args {
+		if t := a.base().typ.OID; t == pgtype.Int8 {
+			typ = pgtype.Of(t)
+		}
+	}
+	for i := range c.args {
 		c.args[i] = r.coerce(c.args[i], pgtype.Of(pgtype.Int8), implicit)
 	}
 	step := expr(integer(c.pos, 1))
@@ -377,6 +385,6 @@ func (r *resolver) generateSeries(c *call, sc *scope) *query {
 		pos: c.pos,
 		with: &with{recursive: true, ctes: []*cte{{pos: c.pos, name: name, columns: []string{"n"},
 			query: &query{pos: c.pos, set: &setOperation{pos: c.pos, op: "UNION", all: true, left: first, right: more}}}}},
-		core: &selectCore{pos: c.pos, items: []selectItem{{x: n}}, from: from()},
+		core: &selectCore{pos: c.pos, items: []selectItem{{x: &cast{node: node{pos: c.pos}, x: n, to: typ}}}, from: from()},
 	}
 }

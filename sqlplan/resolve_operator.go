@@ -387,19 +387,18 @@ func (r *resolver) jsonField(x *binary) expr {
 		whens: []when{{text(x.pos, "text"), plain}, {text(x.pos, "null"), &constant{node: node{x.pos, pgtype.Of(pgtype.Text)}}}}, other: stored}
 }
 
-// jsonPath keeps SQLite from reading a key that begins with $ or [ as a path.
+// jsonPath keeps SQLite from reading a key as a path, or as the end of one: it
+// becomes a member of $, in quotes.
 func jsonPath(e expr) expr {
 	if c, ok := e.(*constant); ok && !c.val.IsNull() {
 		key := c.val.Text()
-		if !strings.HasPrefix(key, "$") && !strings.HasPrefix(key, "[") {
+		if key != "" && !strings.ContainsAny(key[:1], "$[") && !strings.ContainsAny(key, "\"\\") {
 			return e
 		}
 	}
-	quote := func(s string) expr { return text(e.base().pos, s) }
-	t := pgtype.Of(pgtype.Text)
-	at := e.base().pos
-	open := &binary{node: node{at, t}, op: "||", l: quote(`$."`), r: e}
-	return &binary{node: node{at, t}, op: "||", l: open, r: quote(`"`)}
+	at := node{e.base().pos, pgtype.Of(pgtype.Text)}
+	quoted := &emitCall{node: at, name: "json_quote", args: []expr{e}}
+	return &binary{node: at, op: "||", l: text(at.pos, "$."), r: quoted}
 }
 
 // repeatable: an expression that may be written several times.
@@ -415,7 +414,7 @@ func repeatable(e expr) bool {
 				return false
 			}
 		}
-		return strings.HasPrefix(x.name, "q_cast_") || x.name == "json_type"
+		return strings.HasPrefix(x.name, "q_cast_") || x.name == "json_type" || x.name == "json_quote"
 	}
 	return false
 }

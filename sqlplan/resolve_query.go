@@ -156,6 +156,7 @@ func (r *resolver) core(q *query, outer *scope) []outColumn {
 		c.having = r.boolean(r.expr(c.having, sc), "HAVING")
 	}
 	r.orderCore(q, cols, sc)
+	c.aggregated = sc.core.aggregates > 0
 	if r.err == nil && (sc.core.aggregates > 0 || c.group != nil || c.having != nil) {
 		r.checkGrouping(q, sc)
 	}

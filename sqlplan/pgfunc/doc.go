@@ -27,6 +27,10 @@
 //	q_neg(x)                              checked negation
 //	q_numeric_add _sub _mul _div _mod     numeric: decimal, and / never truncates
 //	q_power(x, y)                         the operator ^
+//	q_numeric_sum(array), q_numeric_avg   of the numerics in a JSON array, exactly: SQLite's
+//	                                      sum() adds doubles
+//	q_single(n, x)                        x, the value of a subquery; 21000 when its rows, n,
+//	                                      are more than one
 //	like(pattern, x [, escape])           SQLite's LIKE operator with PostgreSQL's
 //	                                      meaning: case matters, \ escapes
 //	q_ilike(pattern, x [, escape])        ILIKE

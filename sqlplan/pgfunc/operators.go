@@ -27,6 +27,9 @@ var operatorFunctions = []internalFunction{
 	{name: "q_numeric_div", args: 2, strict: true, code: numeric(pgtype.NumericDiv)},
 	{name: "q_numeric_mod", args: 2, strict: true, code: numeric(pgtype.NumericMod)},
 	{name: "q_power", args: 2, strict: true, code: power},
+	{name: "q_single", args: 2, code: single},
+	{name: "q_numeric_sum", args: 1, strict: true, code: numericTotal(pgtype.NumericSum)},
+	{name: "q_numeric_avg", args: 1, strict: true, code: numericTotal(pgtype.NumericAvg)},
 }
 
 func numeric(op func(a, b value.Value) (value.Value, error)) impl {
@@ -41,6 +44,20 @@ func numeric(op func(a, b value.Value) (value.Value, error)) impl {
 		}
 		return op(a, b)
 	}
+}
+
+// single is the value of a query that may have one row, given the number of
+// its rows and the value of one.
+func single(_ Context, args []value.Value) (value.Value, error) {
+	if args[0].Int() > 1 {
+		return fail(errcode.CardinalityViolation, "more than one row returned by a subquery used as an expression")
+	}
+	return args[1], nil
+}
+
+// numericTotal is an aggregate of numerics that were gathered in a JSON array.
+func numericTotal(total func(array []byte) (value.Value, error)) impl {
+	return func(_ Context, args []value.Value) (value.Value, error) { return total(args[0].Bytes()) }
 }
 
 // numberOf reads an argument that is to be a number.

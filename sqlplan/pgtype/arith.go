@@ -83,6 +83,11 @@ func numericOp(a, b value.Value, op func(z, x, y *big.Rat)) (value.Value, error)
 	}
 	var z big.Rat
 	op(&z, x, y)
+	return ratNumeric(&z)
+}
+
+// ratNumeric is the stored form, rounded to a double when it has to be.
+func ratNumeric(z *big.Rat) (value.Value, error) {
 	if z.IsInt() && z.Num().IsInt64() {
 		return value.Int(z.Num().Int64()), nil
 	}
