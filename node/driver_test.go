@@ -12,11 +12,14 @@ import (
 	"quorate/transport"
 )
 
-// These tests run three or five drivers over the real core in one goroutine,
-// on a network that loses, repeats and reorders, with partitions and crashes,
-// and show what proposals.go promises: a command is in the log at most once;
-// one whose session was told of success is there; and the sessions of nodes
-// that live get an answer as soon as there is a quorum again.
+// These tests run one to seven drivers over the real core in one goroutine, on
+// a network that loses, repeats and reorders, with partitions, crashes, disks
+// that hang and processes that stand still for a while, and show what
+// proposals.go and reads.go promise: a command is in the log at most once; one
+// whose session was told of success is there, and one whose session was told
+// that it was not carried out is not; a read sees every command that was
+// confirmed, and all that any read has seen, before it began; and the sessions
+// of nodes that live get an answer as soon as there is a quorum again.
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run TestCommandsOnce with this seed only")
@@ -33,11 +36,21 @@ type world struct {
 	loss  int                     // per cent
 	now   int64
 	seq   uint64 // names incarnations
+
+	latency int64 // how long everything is on its way
+	// seen is the last index that a session knows of: of a command that was
+	// confirmed, or of what a read could see. A read that begins now must see it.
+	seen raft.Index
+	// never are the commands whose sessions were told that they were not
+	// carried out.
+	never map[string]bool
+	reads int // how many were answered
 }
 
 // parcel is something on its way.
 type parcel struct {
 	from, to raft.NodeID
+	due      int64
 	deliver  func(*events)
 }
 
@@ -48,8 +61,10 @@ type worldNode struct {
 	config raft.Configuration
 
 	// Durable.
-	hard    raft.HardState
-	entries []raft.Entry
+	hard       raft.HardState
+	entries    []raft.Entry
+	appliedTo  raft.Index
+	appliedLog []string // commands by index, in the order of their application; "": a no-op
 
 	// Gone after a crash.
 	driver      *driver
@@ -59,14 +74,21 @@ type worldNode struct {
 	unsynced    []logWrite
 	committed   []raft.Entry
 	inbox       events
-	appliedTo   raft.Index
-	appliedLog  []string // commands in the order of their application
 	open        map[uint64]*pending
+	readers     []worldRead
+	stalled     bool     // the disk hangs
+	paused      bool     // the process stands still
 	confirmed   []string // commands whose sessions were told of success
 }
 
+// worldRead is a session that waits for a read index.
+type worldRead struct {
+	round *round
+	floor raft.Index // what it must see
+}
+
 func newWorld(t *testing.T, seed uint64, members int) *world {
-	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 7)), cut: map[[2]raft.NodeID]bool{}}
+	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 7)), cut: map[[2]raft.NodeID]bool{}, never: map[string]bool{}}
 	var c raft.Configuration
 	for i := range members {
 		c.Members = append(c.Members, raft.Member{ID: raft.NodeID(i + 1), Name: fmt.Sprint("n", i+1)})
@@ -84,8 +106,8 @@ func (n *worldNode) start() {
 	n.world.seq++
 	n.incarnation = n.world.seq
 	n.unsynced, n.committed, n.inbox = nil, nil, events{}
-	n.appliedTo, n.appliedLog, n.open = 0, nil, map[uint64]*pending{}
-	state := raft.State{HardState: n.hard, Configuration: n.config, Entries: append([]raft.Entry(nil), n.entries...), Last: raft.Index(len(n.entries))}
+	n.open, n.readers, n.stalled, n.paused = map[uint64]*pending{}, nil, false, false
+	state := raft.State{HardState: n.hard, Configuration: n.config, Applied: n.appliedTo, Entries: append([]raft.Entry(nil), n.entries...), Last: raft.Index(len(n.entries))}
 	for _, e := range n.entries {
 		if len(state.Runs) == 0 || state.Runs[len(state.Runs)-1].Term != e.Term {
 			state.Runs = append(state.Runs, raft.TermRun{First: e.Index, Term: e.Term})
@@ -127,9 +149,10 @@ func (w *world) post(from, to raft.NodeID, deliver func(*events)) {
 	if w.cut[[2]raft.NodeID{from, to}] || w.rand.IntN(100) < w.loss {
 		return
 	}
-	w.net = append(w.net, parcel{from, to, deliver})
+	p := parcel{from, to, w.now + w.latency, deliver}
+	w.net = append(w.net, p)
 	if w.loss > 0 && w.rand.IntN(20) == 0 { // a repeated message
-		w.net = append(w.net, parcel{from, to, deliver})
+		w.net = append(w.net, p)
 	}
 }
 
@@ -140,9 +163,10 @@ func (w *world) step() {
 	case 0:
 		n.turn(1)
 	case 1, 2:
-		n.sync()
+		n.sync(len(n.unsynced))
 	case 3, 4:
-		n.applySome()
+		n.applySome(len(n.committed))
+		n.answerReads()
 	case 5:
 		n.turn(0)
 	default:
@@ -159,6 +183,9 @@ func (w *world) deliverOne() {
 		i = w.rand.IntN(len(w.net))
 	}
 	p := w.net[i]
+	if p.due > w.now {
+		return
+	}
 	w.net = append(w.net[:i], w.net[i+1:]...)
 	if !w.cut[[2]raft.NodeID{p.from, p.to}] {
 		p.deliver(&w.node(p.to).inbox)
@@ -168,6 +195,9 @@ func (w *world) deliverOne() {
 func (w *world) node(id raft.NodeID) *worldNode { return w.nodes[id-1] }
 
 func (n *worldNode) turn(ticks int) {
+	if n.paused {
+		return // what happens meanwhile waits in the inbox, and time is lost
+	}
 	e := n.inbox
 	n.inbox = events{}
 	e.ticks, e.now = ticks, n.world.now
@@ -175,8 +205,11 @@ func (n *worldNode) turn(ticks int) {
 }
 
 // sync makes the oldest writes durable.
-func (n *worldNode) sync() {
-	for len(n.unsynced) > 0 {
+func (n *worldNode) sync(count int) {
+	if n.stalled || n.paused {
+		return
+	}
+	for ; count > 0; count-- {
 		w := n.unsynced[0]
 		n.unsynced = n.unsynced[1:]
 		if w.hardState != nil {
@@ -189,14 +222,21 @@ func (n *worldNode) sync() {
 	}
 }
 
-func (n *worldNode) applySome() {
-	for _, e := range n.committed {
+// applySome applies some of the committed entries.
+func (n *worldNode) applySome(count int) {
+	if n.paused {
+		return
+	}
+	var batch []raft.Entry
+	batch, n.committed = n.committed[:count], n.committed[count:]
+	for _, e := range batch {
 		if e.Index != n.appliedTo+1 {
 			n.world.t.Fatalf("node %v applies %d after %d", n.id, e.Index, n.appliedTo)
 		}
 		n.appliedTo = e.Index
 		n.inbox.applied = applied{e.Index, e.Term}
 		if e.Type != raft.EntryNormal {
+			n.appliedLog = append(n.appliedLog, "")
 			continue
 		}
 		h, err := sqlfsm.DecodeHeader(e.Data)
@@ -211,10 +251,38 @@ func (n *worldNode) applySome() {
 				<-p.done
 				delete(n.open, p.seq)
 				n.confirmed = append(n.confirmed, name)
+				n.world.seen = max(n.world.seen, e.Index)
 			}
 		}
 	}
-	n.committed = nil
+}
+
+// read is a session that begins a linearizable read.
+func (n *worldNode) read() {
+	n.readers = append(n.readers, worldRead{n.reads.join(), n.world.seen})
+}
+
+// answerReads lets the sessions read whose read index is known and applied.
+func (n *worldNode) answerReads() {
+	keep := n.readers[:0]
+	for _, r := range n.readers {
+		select {
+		case <-r.round.answered:
+		default:
+			keep = append(keep, r)
+			continue
+		}
+		if r.round.index < r.floor {
+			n.world.t.Errorf("a stale read: node %v reads at index %d, after sessions have seen index %d", n.id, r.round.index, r.floor)
+		}
+		if r.round.index > n.appliedTo {
+			keep = append(keep, r)
+			continue
+		}
+		n.world.seen = max(n.world.seen, n.appliedTo)
+		n.world.reads++
+	}
+	n.readers = keep
 }
 
 // execute is what a session does.
@@ -226,8 +294,29 @@ func (n *worldNode) execute() {
 	n.inbox.commands = append(n.inbox.commands, p)
 }
 
-// crash forgets what was not durable, and the node's sessions with it.
+// giveUp ends a session's wait for its command.
+func (n *worldNode) giveUp() {
+	for seq, p := range n.open {
+		if seq%7 != 0 { // always the same ones: the map has no order
+			continue
+		}
+		if mayBeApplied, settled := n.commands.abandon(p); !mayBeApplied && !settled {
+			n.world.never[n.name(seq)] = true
+		}
+		delete(n.open, seq)
+	}
+}
+
+func (n *worldNode) name(seq uint64) string { return fmt.Sprintf("%d/%d/%d", n.id, n.incarnation, seq) }
+
+// crash forgets what was not durable, and the node's sessions with it. The disk
+// may have got more of the log than it has said, and the state machine less
+// than it has applied.
 func (n *worldNode) crash() {
+	n.stalled, n.paused = false, false
+	n.sync(n.world.rand.IntN(len(n.unsynced) + 1))
+	n.appliedTo = raft.Index(n.world.rand.IntN(int(n.appliedTo) + 1))
+	n.appliedLog = n.appliedLog[:n.appliedTo]
 	n.start()
 }
 
@@ -245,7 +334,7 @@ func TestCommandsOnce(t *testing.T) {
 }
 
 func commandsOnce(t *testing.T, seed uint64) {
-	members := []int{1, 3, 5}[seed%3]
+	members := []int{1, 3, 5, 7}[seed%4]
 	w := newWorld(t, seed, members)
 	w.loss = w.rand.IntN(25)
 	for range 6000 {
@@ -264,24 +353,44 @@ func commandsOnce(t *testing.T, seed uint64) {
 			}
 		case 7, 8:
 			clear(w.cut)
+		case 9, 10, 11, 12:
+			n.read()
+		case 13:
+			n.stalled = w.rand.IntN(3) == 0
+		case 14:
+			n.paused = w.rand.IntN(3) == 0
+		case 15:
+			n.giveUp()
+		case 16:
+			n.sync(w.rand.IntN(len(n.unsynced) + 1))
+		case 17:
+			n.applySome(w.rand.IntN(len(n.committed) + 1))
 		}
 	}
-	clear(w.cut)
-	w.loss = 0
+	w.heal()
 	for i := 0; !w.settled(); i++ {
 		if i == 60_000 {
-			t.Fatalf("seed %d: commands are still without an outcome after the network has healed", seed)
+			t.Fatalf("seed %d: sessions are still without an answer after everything has healed", seed)
 		}
 		w.step()
 	}
 	w.check(seed)
 }
 
-// settled reports whether every live session has its outcome and all nodes
-// have applied the same.
+// heal ends every fault.
+func (w *world) heal() {
+	clear(w.cut)
+	w.loss = 0
+	for _, n := range w.nodes {
+		n.stalled, n.paused = false, false
+	}
+}
+
+// settled reports whether every live session has its answer and all nodes have
+// applied all they have, and all that was ever seen.
 func (w *world) settled() bool {
 	for _, n := range w.nodes {
-		if len(n.open) > 0 || n.appliedTo != w.nodes[0].appliedTo || n.appliedTo == 0 {
+		if len(n.open) > 0 || len(n.readers) > 0 || n.appliedTo != n.driver.core.Last() || n.appliedTo < w.seen {
 			return false
 		}
 	}
@@ -292,7 +401,13 @@ func (w *world) check(seed uint64) {
 	w.t.Helper()
 	times := map[string]int{}
 	for _, name := range w.nodes[0].appliedLog {
+		if name == "" {
+			continue
+		}
 		times[name]++
+		if w.never[name] {
+			w.t.Errorf("seed %d: command %s was applied, and its session was told that it was not", seed, name)
+		}
 	}
 	for name, n := range times {
 		if n > 1 {
@@ -311,7 +426,25 @@ func (w *world) check(seed uint64) {
 			}
 		}
 	}
-	if confirmed == 0 {
-		w.t.Errorf("seed %d: nothing was ever confirmed", seed)
+	if confirmed == 0 || w.reads == 0 {
+		w.t.Errorf("seed %d: %d commands were confirmed and %d reads answered", seed, confirmed, w.reads)
 	}
+}
+
+// TestSlowNetwork shows that reads and writes get through where a message takes
+// so long that whoever waits for an answer asks again before it can be there.
+func TestSlowNetwork(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	w.latency = 100_000 // 100 steps: somewhat more than 3 ticks, one way
+	for _, n := range w.nodes {
+		n.execute()
+		n.read()
+	}
+	for i := 0; !w.settled(); i++ {
+		if i == 60_000 {
+			t.Fatal("sessions are still without an answer")
+		}
+		w.step()
+	}
+	w.check(1)
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"quorate/raft"
@@ -85,16 +86,21 @@ type reader struct {
 	resendTicks int
 
 	// request numbers the questions; a number is never used twice, so that a
-	// late answer to an earlier question cannot answer a later one.
+	// late answer to one round's question cannot answer another round.
 	request uint64
 	asked   []askedRound
 	idle    []*round // could not be asked yet: no leader is known
 }
 
+// askedRound is a round that waits for its answer. Messages may be lost, so it
+// is asked for again after a while; an answer to any of its questions will do,
+// because all of them were asked after the last of its sessions had come. (To
+// take only the newest's would be never to hear any where the way to the
+// leader and back takes longer than the while.)
 type askedRound struct {
-	request uint64
-	tick    int
-	round   *round
+	round    *round
+	requests []uint64
+	tick     int // of the newest question
 }
 
 // start asks for the forming round, if there is room for it.
@@ -117,24 +123,37 @@ func (r *reader) ask(x *round) {
 	if !r.queue.wanted(x) {
 		return
 	}
-	r.request++
-	if err := r.driver.core.ReadIndex(r.request); err != nil {
+	a := askedRound{round: x}
+	if !r.question(&a) {
 		r.idle = append(r.idle, x) // no leader is known: on a later turn
 		return
 	}
-	r.asked = append(r.asked, askedRound{r.request, r.driver.tick, x})
+	r.asked = append(r.asked, a)
+}
+
+// question asks the core for a read index for a; false: it cannot be asked now.
+func (r *reader) question(a *askedRound) bool {
+	r.request++
+	if err := r.driver.core.ReadIndex(r.request); err != nil {
+		return false
+	}
+	a.requests, a.tick = append(a.requests, r.request), r.driver.tick
+	return true
+}
+
+// find returns the position of the round that the request was asked for, -1 if
+// it has its answer already.
+func (r *reader) find(request uint64) int {
+	return slices.IndexFunc(r.asked, func(a askedRound) bool { return slices.Contains(a.requests, request) })
 }
 
 // answered hands read indices to those who wait, and lets the next round go.
 func (r *reader) answered(states []raft.ReadState) {
 	for _, s := range states {
-		for i := range r.asked {
-			if r.asked[i].request == s.Request {
-				r.asked[i].round.index = s.Index
-				close(r.asked[i].round.answered)
-				r.asked = append(r.asked[:i], r.asked[i+1:]...)
-				break
-			}
+		if i := r.find(s.Request); i >= 0 {
+			r.asked[i].round.index = s.Index
+			close(r.asked[i].round.answered)
+			r.asked = slices.Delete(r.asked, i, i+1)
 		}
 	}
 	if len(states) > 0 {
@@ -142,29 +161,30 @@ func (r *reader) answered(states []raft.ReadState) {
 	}
 }
 
-// lost takes questions that the core gave up; they are asked again.
+// lost takes questions that the core gave up. A round that has no other one
+// is asked for again.
 func (r *reader) lost(requests []uint64) {
 	for _, request := range requests {
-		for i := range r.asked {
-			if r.asked[i].request == request {
-				r.idle = append(r.idle, r.asked[i].round)
-				r.asked = append(r.asked[:i], r.asked[i+1:]...)
-				break
-			}
+		i := r.find(request)
+		if i < 0 {
+			continue
+		}
+		a := &r.asked[i]
+		a.requests = slices.DeleteFunc(a.requests, func(n uint64) bool { return n == request })
+		if len(a.requests) == 0 {
+			r.idle = append(r.idle, a.round)
+			r.asked = slices.Delete(r.asked, i, i+1)
 		}
 	}
 }
 
-// resend asks again, under new numbers, what was not answered for a while.
+// resend asks again for what was not answered for a while, and drops what
+// nobody waits for any more.
 func (r *reader) resend() {
-	keep := r.asked[:0]
-	for _, a := range r.asked {
-		if r.driver.tick-a.tick >= r.resendTicks {
-			r.idle = append(r.idle, a.round)
-		} else {
-			keep = append(keep, a)
+	r.asked = slices.DeleteFunc(r.asked, func(a askedRound) bool { return !r.queue.wanted(a.round) })
+	for i := range r.asked {
+		if a := &r.asked[i]; r.driver.tick-a.tick >= r.resendTicks {
+			r.question(a) // when it cannot be asked, the next tick tries again
 		}
 	}
-	clear(r.asked[len(keep):])
-	r.asked = keep
 }
