@@ -39,6 +39,9 @@ type Plan struct {
 	Session []SessionValue
 	// Columns describe the result; nil when the statement returns no rows.
 	Columns []ResultColumn
+	// Tableless: a Read of nothing that is stored. It means the same on a node
+	// that is behind, or that has lost its quorum.
+	Tableless bool
 	// Schema is true for DDL: the schema's version changes.
 	Schema bool
 	// Types are the changes to the type table that go with the DDL.

@@ -104,6 +104,7 @@ func (r *resolver) tableRef(x *tableRef, sc *scope) fromItem {
 
 // relation finds a table or view by name.
 func (r *resolver) relation(x *tableRef) *Relation {
+	r.tables = true
 	full := x.name
 	switch x.schema {
 	case "", "public":

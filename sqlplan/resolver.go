@@ -23,6 +23,7 @@ type resolver struct {
 
 	outer  *scope // of a trigger's body: NEW and OLD
 	write  bool   // the statement goes through the log
+	tables bool   // the statement names a table or view
 	stored string // what is being defined, where parameters and the session have no place: "a view"
 	inUse  bool   // a literal was read in the session's time zone
 }

@@ -127,6 +127,7 @@ func (r *resolver) plan(s statement) *Plan {
 		cols := r.query(x.query, nil)
 		plan := r.finish(Read, "SELECT", func(p *printer) { p.query(x.query, false) })
 		plan.Columns = r.resultColumns(cols)
+		plan.Tableless = !r.tables
 		return plan
 	case *insertStatement, *updateStatement, *deleteStatement:
 		return r.planChange(s)
