@@ -20,6 +20,9 @@ const (
 	severityNotice  = "NOTICE"
 )
 
+// codeNotice is PostgreSQL's SUCCESSFUL_COMPLETION, which its notices carry.
+const codeNotice errcode.Code = "00000"
+
 // Why a statement's context was cancelled.
 var (
 	errUserCancel       = errcode.Newf(errcode.QueryCanceled, "canceling statement due to user request")

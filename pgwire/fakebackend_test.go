@@ -26,6 +26,7 @@ type fakeBackend struct {
 	late     *sqlplan.Schema // becomes the schema at the next CatchUp
 	racing   *sqlplan.Schema // becomes the schema at the next Snapshot or Execute, which fails
 	noQuorum bool            // CatchUp fails
+	silent   bool            // CatchUp waits for an answer that does not come
 
 	blocked chan struct{} // a statement that blocks says so here
 }
@@ -83,10 +84,16 @@ func (b *fakeBackend) InRecovery() bool {
 	return b.follower
 }
 
-func (b *fakeBackend) CatchUp(context.Context) error {
+func (b *fakeBackend) CatchUp(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.logf("catch up")
+	if b.silent {
+		b.mu.Unlock()
+		<-ctx.Done()
+		b.mu.Lock()
+		return ctx.Err()
+	}
 	if b.noQuorum {
 		return errcode.Newf(errcode.CannotConnectNow, "there is no quorum")
 	}

@@ -27,11 +27,12 @@ type implicit struct {
 	// schema the same with the DDL of earlier steps. nil: not begun.
 	base, schema *sqlplan.Schema
 
-	// snapshot serves the reads once some have been carried out, and open is
-	// the portal whose rows are not at their end; a snapshot has one query at
-	// a time.
-	snapshot Snapshot
-	open     *portal
+	// snapshot serves the reads once some have been carried out, freshness is
+	// what it was opened with, and open is the portal whose rows are not at
+	// their end; a snapshot has one query at a time.
+	snapshot  Snapshot
+	freshness Consistency
+	open      *portal
 
 	// saved are the session's settings as they were before the first SET: an
 	// error goes back to them. nil: there was no SET.
@@ -146,21 +147,31 @@ func (s *session) runReads() error {
 }
 
 // openSnapshot opens the view that the reads share, planning them again while
-// the schema changes.
+// the schema changes. One that was opened before for reads that ask for less
+// is replaced.
 func (s *session) openSnapshot() error {
 	tx := &s.tx
-	if tx.snapshot != nil {
-		return nil
-	}
 	// The strictest of them counts.
 	consistency := Stale
 	for i := range tx.steps {
-		consistency = min(consistency, tx.steps[i].portal.env.consistency)
+		if p := tx.steps[i].portal; p.state == portalQueued {
+			consistency = min(consistency, p.consistency())
+		}
+	}
+	if tx.snapshot != nil {
+		if tx.freshness <= consistency {
+			return nil
+		}
+		if err := tx.park(s.server.MaxSessionBytes); err != nil {
+			return err
+		}
+		tx.snapshot.Close()
+		tx.snapshot = nil
 	}
 	for range planAttempts {
 		snapshot, err := s.server.Backend.Snapshot(s.ctx, consistency, tx.base.Version)
 		if err == nil {
-			tx.snapshot = snapshot
+			tx.snapshot, tx.freshness = snapshot, consistency
 			return nil
 		}
 		if !errors.Is(err, ErrSchemaChanged) {

@@ -1,8 +1,10 @@
 package pgwire
 
 import (
+	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -73,6 +75,17 @@ func (p *portal) locate(err error) error {
 	return &positioned{err: err, text: p.query, offset: p.offset}
 }
 
+// consistency is how fresh the snapshot must be that a portal reads from. A
+// statement that reads no table needs no quorum: SELECT 1 and
+// pg_is_in_recovery() are how drivers and operators find out what a node can
+// still do.
+func (p *portal) consistency() Consistency {
+	if p.plan.Tableless {
+		return Stale
+	}
+	return p.env.consistency
+}
+
 // plan understands a statement of the session with a schema.
 func (s *session) plan(schema *sqlplan.Schema, text string, types []uint32) (*sqlplan.Plan, error) {
 	options := sqlplan.Options{ParamTypes: types, TimeZone: s.env.timeZone}
@@ -92,7 +105,7 @@ func (s *session) understand(text string, types []uint32) (*sqlplan.Plan, *sqlpl
 	if err == nil || !isUnresolved(err) || s.tx.snapshot != nil {
 		return plan, schema, err
 	}
-	if late := s.server.Backend.CatchUp(s.ctx); late != nil {
+	if late := s.catchUpForName(); late != nil {
 		if s.env.consistency == Stale {
 			return nil, nil, err // as far as this node knows
 		}
@@ -107,6 +120,24 @@ func (s *session) understand(text string, types []uint32) (*sqlplan.Plan, *sqlpl
 	schema = s.schema()
 	plan, err = s.plan(schema, text, types)
 	return plan, schema, err
+}
+
+// staleNamePatience is how long a session that reads stale waits for the
+// cluster to hear of a name that this node does not know. It wants answers from
+// this node, also without a quorum; but what it writes goes through the log,
+// perhaps into a table that was made a moment ago.
+const staleNamePatience = 500 * time.Millisecond
+
+// catchUpForName waits until this node knows every table that there was when it
+// was called.
+func (s *session) catchUpForName() error {
+	ctx := s.ctx
+	if s.env.consistency == Stale {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, staleNamePatience)
+		defer cancel()
+	}
+	return s.server.Backend.CatchUp(ctx)
 }
 
 // isUnresolved reports whether an error may go away when the schema does.

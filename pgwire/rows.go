@@ -19,12 +19,12 @@ type formatCode = int16
 // the engine's values into the output, and sent piece by piece. A result is
 // never held as a whole.
 
-// begin sends what goes before a portal's first row: warnings, and in the
-// simple protocol the description.
+// begin sends what goes before a portal's first row: the plan's notices, and in
+// the simple protocol the description.
 func (s *session) begin(p *portal) {
-	for _, warning := range p.plan.Warnings {
-		if s.env.minNotice <= 1 {
-			s.out = appendError(s.out, severityWarning, errcode.Newf(errcode.Warning, "%s", warning))
+	for _, notice := range p.plan.Warnings {
+		if s.env.minNotice == 0 {
+			s.out = appendError(s.out, severityNotice, errcode.Newf(codeNotice, "%s", notice))
 		}
 	}
 	if p.described && p.plan.Columns != nil {
@@ -90,6 +90,9 @@ func formatOf(formats []formatCode, i int) formatCode {
 // appendDataRow writes a DataRow after dst.
 func appendDataRow(dst []byte, columns []sqlplan.ResultColumn, formats []formatCode, row []value.Value,
 	encoding *pgtype.Encoding) ([]byte, error) {
+	if len(columns) == 0 {
+		row = nil // SELECT without a list; SQLite has no such rows and sends a NULL
+	}
 	if len(row) != len(columns) {
 		return dst, errcode.Newf(errcode.InternalError, "a row has %d values for %d columns", len(row), len(columns))
 	}

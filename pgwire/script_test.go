@@ -85,7 +85,8 @@ func newScript(t *testing.T, server *Server) *script {
 //	schema [version=N] [when=late|racing]   tables; now, at the next CatchUp, or
 //	                                        at the next Snapshot or Execute
 //	reply                                   a statement's text, then its answer
-//	follower on|off, quorum on|off          what the backend says of the node
+//	follower on|off, quorum on|off|silent   what the backend says of the node;
+//	                                        silent: it waits for a quorum
 //	connect [client=NAME] [full] key=value …
 //	                                        a startup packet of these parameters;
 //	                                        full shows the parameter statuses
@@ -130,6 +131,7 @@ func (s *script) run(d *datadriven.TestData) string {
 			s.backend.follower = on
 		} else {
 			s.backend.noQuorum = !on
+			s.backend.silent = d.CmdArgs[0].Key == "silent"
 		}
 		return ""
 	case "dial", "connect":

@@ -66,9 +66,6 @@ func (s *session) sessionCommand(p *portal, several bool) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range plan.Warnings {
-		s.notice(severityWarning, errcode.Newf(errcode.Warning, "%s", warning))
-	}
 	out := s.queue()
 	*out = appendCommandComplete(*out, tag, 0)
 	return nil
