@@ -128,7 +128,7 @@ func (n *Node) Execute(ctx context.Context, statements []sqlplan.Bound) ([]value
 func (n *Node) encode(seq uint64, statements []sqlplan.Bound) []byte {
 	h := sqlfsm.Header{
 		Origin:        uint64(n.id),
-		Incarnation:   n.incarnation,
+		Incarnation:   n.commands.incarnation,
 		Seq:           seq,
 		Time:          time.Now().UnixMicro(),
 		SchemaVersion: statements[0].Plan.SchemaVersion,

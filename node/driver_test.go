@@ -117,7 +117,7 @@ func (n *worldNode) start() {
 	if err != nil {
 		n.world.t.Fatal(err)
 	}
-	n.commands = newCommands()
+	n.commands = newCommands(n.incarnation)
 	n.reads = &readQueue{wake: func() {}}
 	n.driver = newDriver(n.id, core, n, n.commands, n.reads, 6, 40)
 }
@@ -447,4 +447,31 @@ func TestSlowNetwork(t *testing.T) {
 		w.step()
 	}
 	w.check(1)
+}
+
+// TestReplyToAnEarlierLife shows that a restarted node does not take the
+// leader's answer to a command of its last life, late, for one to its own of
+// the same number: it would not send that again, though it was lost.
+func TestReplyToAnEarlierLife(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	n := w.node(1)
+	for n.driver.core.Leader() == 0 || n.driver.core.Leader() == n.id {
+		w.step()
+	}
+	n.crash()
+	for n.driver.core.Leader() == 0 {
+		w.step()
+	}
+	n.execute()
+	n.turn(0)
+	w.net = nil // the command is lost
+	n.inbox.replies = append(n.inbox.replies, transport.ProposalReply{
+		Incarnation: n.incarnation - 1, Seq: 1, Term: n.driver.core.Term(), Accepted: true,
+	})
+	for i := 0; !w.settled(); i++ {
+		if i == 60_000 {
+			t.Fatal("the command is never sent again")
+		}
+		w.step()
+	}
 }

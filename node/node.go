@@ -28,14 +28,13 @@ import (
 
 // Node is one running server.
 type Node struct {
-	cfg         Config
-	id          raft.NodeID
-	cluster     [16]byte
-	members     []raft.Member
-	incarnation uint64 // drawn at every start: names this life's commands
-	engine      string
-	started     time.Time
-	tick        time.Duration
+	cfg     Config
+	id      raft.NodeID
+	cluster [16]byte
+	members []raft.Member
+	engine  string
+	started time.Time
+	tick    time.Duration
 
 	lock      io.Closer
 	log       *wal.Log
@@ -97,7 +96,6 @@ func open(cfg Config, bound listeners) (_ *Node, err error) {
 		writes:    newQueue[logWrite](),
 		committed: newQueue[raft.Entry](),
 		fetches:   newQueue[raft.Fetch](),
-		commands:  newCommands(),
 		progress:  &progress{},
 		fatal:     make(chan error, 1),
 		metrics:   newMetrics(),
@@ -114,7 +112,7 @@ func open(cfg Config, bound listeners) (_ *Node, err error) {
 		return nil, fmt.Errorf("node: draw a seed: %w", err)
 	}
 	n.seeds = mathrand.NewChaCha8(seed)
-	n.incarnation = binary.LittleEndian.Uint64(seed[:]) | 1
+	n.commands = newCommands(binary.LittleEndian.Uint64(seed[:]) | 1)
 
 	state, storage, err := n.openStorage()
 	if err != nil {

@@ -61,17 +61,20 @@ type outcome struct {
 
 // commands are this node's pending commands by sequence number.
 type commands struct {
+	// incarnation names this life of the node, in which numbers begin with 1.
+	incarnation uint64
+
 	mu    sync.Mutex
 	bySeq map[uint64]*pending
-	next  uint64 // the next command's number; numbers begin with 1
+	next  uint64 // the next command's number
 	// low is the smallest number that is pending, or next: everything below
 	// is settled.
 	low   uint64
 	bytes int // of pending commands' data
 }
 
-func newCommands() *commands {
-	return &commands{bySeq: map[uint64]*pending{}, next: 1, low: 1}
+func newCommands(incarnation uint64) *commands {
+	return &commands{incarnation: incarnation, bySeq: map[uint64]*pending{}, next: 1, low: 1}
 }
 
 // reserve gives out a sequence number; remove ends it.
@@ -300,13 +303,17 @@ func (p *proposer) applied(term raft.Term) {
 	p.waiting = append(p.waiting, p.requeued(again)...)
 }
 
-// replies takes the leader's answers. Only a yes counts. A no does not say that
+// replies takes the leader's answers to proposals of this life: an answer to an
+// earlier one may still come. Only a yes counts. A no does not say that
 // the command is not in the log: an earlier copy may have been accepted. If the
 // receiver does not lead the term any more, the fence will decide; if it has
 // too much to do, the next copy may be taken.
 func (p *proposer) replies(replies []transport.ProposalReply) {
 	for _, r := range replies {
-		if c := p.commands.get(r.Seq); c != nil && c.term == r.Term && r.Accepted {
+		if !r.Accepted || r.Incarnation != p.commands.incarnation {
+			continue
+		}
+		if c := p.commands.get(r.Seq); c != nil && c.term == r.Term {
 			c.accepted = true
 		}
 	}
@@ -343,8 +350,8 @@ type acceptor struct {
 	term    raft.Term
 	origins map[incarnation]*acceptedSeqs
 
-	batch [][]byte
-	seqs  []transport.ProposalReply
+	batch   [][]byte                  // scratch
+	replies []transport.ProposalReply // scratch
 }
 
 // incarnation is one life of an origin. Its numbers begin anew with each, and
@@ -356,6 +363,7 @@ type incarnation struct {
 
 // acceptedSeqs are the numbers accepted from one origin in the current term.
 type acceptedSeqs struct {
+	of   incarnation
 	low  uint64 // everything below is settled at the origin
 	seqs map[uint64]struct{}
 }
@@ -374,13 +382,22 @@ func (a *acceptor) proposals(list []transport.Proposal) {
 
 func (a *acceptor) fromOrigin(list []transport.Proposal) {
 	origin, term := list[0].Origin, list[0].Term
-	a.seqs = a.seqs[:0]
-	if a.driver.core.Role() != raft.Leader || a.driver.core.Term() != term {
-		a.refuse(list, transport.NotLeader)
-		a.driver.out.sendReplies(origin, a.seqs)
-		return
+	a.replies = a.replies[:0]
+	if a.driver.core.Role() == raft.Leader && a.driver.core.Term() == term {
+		a.take(list)
+	} else {
+		for _, p := range list {
+			h, _ := sqlfsm.DecodeHeader(p.Data)
+			a.reply(p, h.Incarnation, transport.NotLeader)
+		}
 	}
-	if a.term != term {
+	a.driver.out.sendReplies(origin, a.replies)
+}
+
+// take proposes what is new, and answers each proposal. This node leads their
+// term.
+func (a *acceptor) take(list []transport.Proposal) {
+	if term := list[0].Term; a.term != term {
 		a.term = term
 		clear(a.origins)
 	}
@@ -390,36 +407,44 @@ func (a *acceptor) fromOrigin(list []transport.Proposal) {
 	for _, p := range list {
 		h, err := sqlfsm.DecodeHeader(p.Data)
 		if err != nil || h.Seq != p.Seq {
-			a.driver.out.refused(fmt.Errorf("node: member %v proposes command %d, which is malformed or named otherwise: %v", origin, p.Seq, err))
+			a.driver.out.refused(fmt.Errorf("node: member %v proposes command %d, which is malformed or named otherwise: %v", p.Origin, p.Seq, err))
 			continue
 		}
-		set := a.set(incarnation{origin, h.Incarnation})
+		set := a.set(incarnation{p.Origin, h.Incarnation})
 		set.forget(p.LowWater)
 		if _, seen := set.seqs[p.Seq]; seen || p.Seq < set.low {
-			a.accept(p)
+			a.reply(p, h.Incarnation, transport.Accepted)
 			continue
 		}
 		set.seqs[p.Seq] = struct{}{} // a second copy may be in the same list
 		fresh, sets = append(fresh, p), append(sets, set)
 		a.batch = append(a.batch, restamp(p.Data, &h, a.driver.now))
 	}
-	if len(fresh) > 0 {
-		if _, err := a.driver.propose(a.batch); err != nil {
-			for i, p := range fresh {
-				delete(sets[i].seqs, p.Seq)
-			}
-			a.refuse(fresh, transport.Overloaded)
-		} else {
-			a.accept(fresh...)
-		}
+	if len(fresh) == 0 {
+		return
 	}
-	a.driver.out.sendReplies(origin, a.seqs)
+	reason := transport.Accepted
+	if _, err := a.driver.propose(a.batch); err != nil {
+		reason = transport.Overloaded
+	}
+	for i, p := range fresh {
+		if reason != transport.Accepted {
+			delete(sets[i].seqs, p.Seq)
+		}
+		a.reply(p, sets[i].of.number, reason)
+	}
+}
+
+func (a *acceptor) reply(p transport.Proposal, incarnation uint64, reason transport.Reason) {
+	a.replies = append(a.replies, transport.ProposalReply{
+		Incarnation: incarnation, Seq: p.Seq, Term: p.Term, Accepted: reason == transport.Accepted, Reason: reason,
+	})
 }
 
 func (a *acceptor) set(of incarnation) *acceptedSeqs {
 	s := a.origins[of]
 	if s == nil {
-		s = &acceptedSeqs{seqs: map[uint64]struct{}{}}
+		s = &acceptedSeqs{of: of, seqs: map[uint64]struct{}{}}
 		a.origins[of] = s
 	}
 	return s
@@ -442,16 +467,4 @@ func (s *acceptedSeqs) forget(low uint64) {
 		}
 	}
 	s.low = low
-}
-
-func (a *acceptor) accept(list ...transport.Proposal) {
-	for _, p := range list {
-		a.seqs = append(a.seqs, transport.ProposalReply{Seq: p.Seq, Term: p.Term, Accepted: true})
-	}
-}
-
-func (a *acceptor) refuse(list []transport.Proposal, reason transport.Reason) {
-	for _, p := range list {
-		a.seqs = append(a.seqs, transport.ProposalReply{Seq: p.Seq, Term: p.Term, Reason: reason})
-	}
 }

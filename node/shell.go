@@ -190,7 +190,7 @@ func (n *Node) command(e raft.Entry) sqlfsm.Entry {
 
 // ours reports whether a command came from this node, in this life.
 func (n *Node) ours(h *sqlfsm.Header) bool {
-	return h.Origin == uint64(n.id) && h.Incarnation == n.incarnation
+	return h.Origin == uint64(n.id) && h.Incarnation == n.commands.incarnation
 }
 
 func (n *Node) applyBatch(entries []sqlfsm.Entry) error {

@@ -45,7 +45,7 @@
 //	                   hint term, round, request,
 //	                   [[term, index, type, data], …]], …]
 //	   2  Proposals  [[origin, term, seq, low water, data], …]
-//	   3  Replies    [[seq, term, accepted, reason], …]
+//	   3  Replies    [[incarnation, seq, term, accepted, reason], …]
 //	   4  Ping       the sender's clock
 //	   5  Pong       the Ping's value
 //	  16  Hello      {"node_id": …, …}

@@ -63,10 +63,14 @@ func (r Reason) String() string {
 
 // ProposalReply answers one Proposal.
 type ProposalReply struct {
-	Seq      uint64
-	Term     raft.Term // the proposal's: with Seq it names the command's proposal
-	Accepted bool
-	Reason   Reason
+	// Incarnation, Seq and Term are the proposal's and name it: the origin's
+	// life, for it counts anew in each and an answer may be late; the number;
+	// and the term, for a command may be proposed in several.
+	Incarnation uint64
+	Seq         uint64
+	Term        raft.Term
+	Accepted    bool
+	Reason      Reason
 }
 
 // Elements in each fixed-length array, and the fewest bytes an element of each
@@ -75,7 +79,7 @@ const (
 	messageFields  = 11
 	entryFields    = 4
 	proposalFields = 5
-	replyFields    = 4
+	replyFields    = 5
 
 	messageMinBytes  = 1 + messageFields
 	entryMinBytes    = 1 + 3 + 2
@@ -88,7 +92,7 @@ const (
 	messageMaxBytes  = 1 + 2 + 1 + 8*maxUintBytes + maxHeaderBytes
 	entryMaxBytes    = 1 + 2 + 2*maxUintBytes + maxHeaderBytes
 	proposalMaxBytes = 1 + 4*maxUintBytes + maxHeaderBytes
-	replyMaxBytes    = 1 + 2*maxUintBytes + 1 + 2
+	replyMaxBytes    = 1 + 3*maxUintBytes + 1 + 2
 	// A frame's own: length, array, kind, header of the array inside.
 	frameMaxBytes = lengthBytes + 1 + 1 + maxHeaderBytes
 )
@@ -185,6 +189,7 @@ func appendReplies(b []byte, replies []ProposalReply) []byte {
 	for i := range replies {
 		r := &replies[i]
 		b = append(b, fixArrayMin|replyFields)
+		b = appendUint(b, r.Incarnation)
 		b = appendUint(b, r.Seq)
 		b = appendUint(b, uint64(r.Term))
 		b = appendBool(b, r.Accepted)
@@ -322,6 +327,7 @@ func (r *reader) replies() []ProposalReply {
 	for i := range replies {
 		p := &replies[i]
 		r.tuple(replyFields)
+		p.Incarnation = r.uint()
 		p.Seq = r.uint()
 		p.Term = raft.Term(r.uint())
 		p.Accepted = r.bool()

@@ -44,7 +44,7 @@ func TestFrames(t *testing.T) {
 			var replies []ProposalReply
 			for line := range strings.Lines(d.Input) {
 				var r ProposalReply
-				scan(t, line, "seq=%d term=%d accepted=%t reason=%d", &r.Seq, &r.Term, &r.Accepted, &r.Reason)
+				scan(t, line, "incarnation=%d seq=%d term=%d accepted=%t reason=%d", &r.Incarnation, &r.Seq, &r.Term, &r.Accepted, &r.Reason)
 				replies = append(replies, r)
 			}
 			return hex.Dump(appendReplies(nil, replies))
@@ -200,7 +200,7 @@ func drawProposal(t *rapid.T) Proposal {
 }
 
 func drawReply(t *rapid.T) ProposalReply {
-	return ProposalReply{Seq: drawUint[uint64](t, "seq"), Term: drawUint[raft.Term](t, "term"),
+	return ProposalReply{Incarnation: drawUint[uint64](t, "incarnation"), Seq: drawUint[uint64](t, "seq"), Term: drawUint[raft.Term](t, "term"),
 		Accepted: rapid.Bool().Draw(t, "accepted"), Reason: Reason(rapid.Byte().Draw(t, "reason"))}
 }
 
@@ -321,7 +321,7 @@ func plain(f frame) []any {
 		}
 	case kindReplies:
 		for _, r := range f.replies {
-			list = append(list, []any{r.Seq, uint64(r.Term), r.Accepted, uint64(r.Reason)})
+			list = append(list, []any{r.Incarnation, r.Seq, uint64(r.Term), r.Accepted, uint64(r.Reason)})
 		}
 	default:
 		return []any{uint64(f.kind), f.stamp}
@@ -371,7 +371,7 @@ func exampleFrames() [][]byte {
 		appendMessages(nil, []raft.Message{{Type: raft.AppendEntries, Term: 3, Index: 7, LogTerm: 2, Entries: entries}}),
 		appendMessages(nil, []raft.Message{{Type: raft.AppendEntriesResponse, Term: 1 << 40, Index: 7, Reject: true, HintIndex: 4}, {Type: raft.PreVote}}),
 		appendProposals(nil, []Proposal{{Origin: 1 << 60, Term: 3, Seq: 9, LowWater: 8, Data: bytes.Repeat([]byte{7}, 300)}}),
-		appendReplies(nil, []ProposalReply{{Seq: 9, Term: 3, Accepted: true}, {Seq: 10, Term: 4, Reason: Overloaded}}),
+		appendReplies(nil, []ProposalReply{{Incarnation: 7, Seq: 9, Term: 3, Accepted: true}, {Seq: 10, Term: 4, Reason: Overloaded}}),
 		appendProbe(nil, kindPing, 1<<33),
 	}
 }
