@@ -350,6 +350,12 @@ func (f *FSM) checkEntry(defined bool) error {
 	if !defined {
 		return nil
 	}
+	if err := f.writer.readViews(); err != nil {
+		return err
+	}
+	if refused := f.writer.views.checkAll(); refused != nil {
+		return refused
+	}
 	// ALTER TABLE … RENAME does not tell the authorizer the new name.
 	var count int64
 	err := f.writer.query(`SELECT count(*) FROM main.sqlite_schema WHERE lower(substr(name, 1, 9)) = '`+reservedPrefix+`'`,
@@ -378,6 +384,7 @@ func errHighestRowID() *errcode.Error {
 func (f *FSM) forgetSchema() error {
 	f.writer.cache.clear()
 	f.names.forget()
+	f.writer.views = nil
 	// Compiling it does it.
 	return f.writer.script("PRAGMA writable_schema=RESET")
 }

@@ -18,7 +18,8 @@ type connection struct {
 	db     *sqlite.Conn
 	cache  *cache
 	guard  guard
-	micros int64 // the clock, µs since the Unix epoch
+	views  *views // of the schema that the connection sees; nil: to be read
+	micros int64  // the clock, µs since the Unix epoch
 	// random is the stream of a command; on readers, which nobody compares, it
 	// starts from a number of the runtime's.
 	random *rand.ChaCha8
@@ -155,6 +156,12 @@ func (c *connection) refuseFunctions() error {
 // prepare compiles a statement that is not in the cache, and puts it there. The
 // caller gives it back with cache.release.
 func (c *connection) prepare(text string, cl class) (*prepared, error) {
+	if err := c.readViews(); err != nil {
+		return nil, err
+	}
+	if refused := c.views.checkStatement(text); refused != nil {
+		return nil, refused
+	}
 	c.guard.start(cl)
 	if cl != reading {
 		first, refused := checkWords(text, cl)

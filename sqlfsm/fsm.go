@@ -326,7 +326,7 @@ var engine = sync.OnceValue(func() string {
 	build := sha256.New()
 	fmt.Fprintln(build, sqlite.SourceID())
 	fmt.Fprintln(build, strings.Join(sqlite.CompileOptions(), "\n"))
-	fmt.Fprintln(build, settings, limits, statementSteps)
+	fmt.Fprintln(build, settings, limits, statementSteps, expandedWords)
 	var functions []string
 	for _, f := range pgfunc.Implementations() {
 		functions = append(functions, fmt.Sprintf("%s/%d/%t", f.Name, f.Args, f.Deterministic))

@@ -18,6 +18,7 @@ type reader struct {
 	begin, commit *sqlite.Stmt
 	pin           *sqlite.Stmt    // a first read, which fixes what a transaction sees
 	ctx           context.Context // of the snapshot that uses the reader
+	viewsVersion  uint64          // of the schema that views belongs to
 }
 
 // cancelSteps is after how many instructions a query looks whether it has been
@@ -200,6 +201,9 @@ func (s *Snapshot) Query(b sqlplan.Bound) (*Rows, error) {
 	s.used = true
 	p := s.reader.cache.get(b.Plan.SQL)
 	if p == nil {
+		if s.reader.viewsVersion != s.version {
+			s.reader.views, s.reader.viewsVersion = nil, s.version
+		}
 		var err error
 		if p, err = s.reader.prepare(b.Plan.SQL, reading); err != nil {
 			return nil, s.explainFirst(nil, err)

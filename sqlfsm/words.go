@@ -48,16 +48,18 @@ func isOneOf(word string, list ...string) bool {
 // words cuts an SQL text into words and single characters of punctuation,
 // without blanks, comments, and what is quoted
 // (https://sqlite.org/lang_keywords.html, lang_comment.html). A quoted thing
-// comes out as its quote character.
+// comes out as its quote character; name tells what it says.
 type words struct {
-	sql string
-	at  int
+	sql   string
+	start int // of the last word
+	at    int // behind it
 }
 
 // next returns the next word, "" at the end.
 func (w *words) next() string {
 	for w.at < len(w.sql) {
 		rest := w.sql[w.at:]
+		w.start = w.at
 		switch c := rest[0]; {
 		case isSpace(c):
 			w.at++
@@ -67,6 +69,9 @@ func (w *words) next() string {
 			w.skipTo(rest, "*/", 2)
 		case c == '\'' || c == '"' || c == '`':
 			w.skipTo(rest, string(c), 1)
+			for w.at < len(w.sql) && w.sql[w.at] == c { // doubled: it goes on
+				w.skipTo(w.sql[w.at:], string(c), 1)
+			}
 			return string(c)
 		case c == '[':
 			w.skipTo(rest, "]", 1)
@@ -86,8 +91,20 @@ func (w *words) next() string {
 	return ""
 }
 
+// name returns the name that word, the last word, is; "" when it is none.
+func (w *words) name(word string) string {
+	switch {
+	case word == "\"" || word == "`":
+		return strings.ReplaceAll(strings.TrimSuffix(w.sql[w.start+1:w.at], word), word+word, word)
+	case word == "[":
+		return strings.TrimSuffix(w.sql[w.start+1:w.at], "]")
+	case isWordByte(word[0]):
+		return word
+	}
+	return ""
+}
+
 // skipTo moves behind the next end in rest, looking from the given offset on.
-// A doubled quote ends one quoted thing and begins another, which is as good.
 func (w *words) skipTo(rest, end string, from int) {
 	if i := strings.Index(rest[from:], end); i >= 0 {
 		w.at += from + i + len(end)

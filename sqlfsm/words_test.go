@@ -13,7 +13,7 @@ func TestWords(t *testing.T) {
 		{` -- nothing`, ""},
 		{`/* nothing`, ""},
 		{`SELECT a.b, c1 FROM t`, "SELECT a . b , c1 FROM t"},
-		{`x='it''s' OR "a""b" [c d] ` + "`e`", "x = ' ' OR \" \" [ `"},
+		{`x='it''s' OR "a""b" [c d] ` + "`e`", "x = ' OR \" [ `"},
 		{`a--b` + "\nc/*d*/e", "a c e"},
 		{`'open OR ROLLBACK`, "'"},
 		{`?1-$x::y`, "? 1 - $x : : y"},
@@ -27,6 +27,18 @@ func TestWords(t *testing.T) {
 		if s := strings.Join(got, " "); s != test.want {
 			t.Errorf("%q: %q, want %q", test.sql, s, test.want)
 		}
+	}
+}
+
+// TestWordsName: a quoted name says what is between its quotes.
+func TestWordsName(t *testing.T) {
+	w := words{sql: "a \"b\" \"\"\"c\"\"d\" `e``f` [g\"h] 'text' ( \"open"}
+	var got []string
+	for word := w.next(); word != ""; word = w.next() {
+		got = append(got, w.name(word))
+	}
+	if s := strings.Join(got, "|"); s != "a|b|\"c\"d|e`f|g\"h|||open" {
+		t.Error(s)
 	}
 }
 
