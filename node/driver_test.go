@@ -294,6 +294,20 @@ func (n *worldNode) execute() {
 	n.inbox.commands = append(n.inbox.commands, p)
 }
 
+// pause stops the process, or lets it go on, to a session that reads at once.
+// Its connections may not have lived through the pause.
+func (n *worldNode) pause(paused bool) {
+	if n.paused && !paused {
+		if n.world.rand.IntN(2) == 0 {
+			n.inbox.messages = nil
+		}
+		n.paused = false
+		n.read()
+		n.turn(1)
+	}
+	n.paused = paused
+}
+
 // giveUp ends a session's wait for its command.
 func (n *worldNode) giveUp() {
 	for seq, p := range n.open {
@@ -358,7 +372,7 @@ func commandsOnce(t *testing.T, seed uint64) {
 		case 13:
 			n.stalled = w.rand.IntN(3) == 0
 		case 14:
-			n.paused = w.rand.IntN(3) == 0
+			n.pause(w.rand.IntN(3) == 0)
 		case 15:
 			n.giveUp()
 		case 16:
