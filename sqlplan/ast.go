@@ -70,13 +70,19 @@ type (
 		x, lo, hi expr
 		not       bool
 	}
-	// in is x [NOT] IN (list) or (query).
+	// in is x [NOT] IN (list) or (query), or x = ANY (array), x <> ALL (array).
 	in struct {
 		node
-		x    expr
-		list []expr
-		sub  *query
-		not  bool
+		x     expr
+		list  []expr
+		sub   *query
+		array expr // resolved: a parameter; what else it can be is a list then
+		not   bool
+	}
+	// arrayList is ARRAY[x, …].
+	arrayList struct {
+		node
+		items []expr
 	}
 	// like is x [NOT] LIKE or ILIKE pattern [ESCAPE escape].
 	like struct {
@@ -293,7 +299,10 @@ type (
 		columns []string
 		item    *rangeItem
 	}
-	join struct {
+	// arrayRef, made by the resolver, is json_each over arrays: a row for each
+	// element, or a row of their n-th elements.
+	arrayRef struct{ arrays []expr }
+	join     struct {
 		pos         int
 		kind        string // INNER, LEFT, RIGHT, FULL, CROSS
 		natural     bool
@@ -306,6 +315,7 @@ type (
 func (*tableRef) fromItem()    {}
 func (*subqueryRef) fromItem() {}
 func (*functionRef) fromItem() {}
+func (*arrayRef) fromItem()    {}
 func (*join) fromItem()        {}
 
 // The statements.

@@ -31,6 +31,10 @@
 //   - A SELECT with aggregates is held to the GROUP BY rule (42803).
 //   - Set operations get PostgreSQL's precedence, comma joins its grouping, and
 //     columns of the same name in a subquery get names of their own.
+//   - A query used as a value has one row: where more are possible they are
+//     counted (21000).
+//   - sum() and avg() of numerics add decimals: they are gathered in a JSON
+//     array and added by q_numeric_sum.
 //   - LIMIT NULL is no limit, DEFAULT in VALUES is the column's default,
 //     GREATEST and LEAST leave NULLs out, ->> gives text.
 //
@@ -49,6 +53,12 @@
 //
 // A column without a type, which PostgreSQL does not have, holds anything and
 // follows SQLite's rules in comparisons and arithmetic.
+//
+// # Arrays
+//
+// There are no columns of arrays yet. A parameter may be one in = ANY ($1), <>
+// ALL ($1) and unnest($1::int[], …) in FROM: its stored form is a JSON array,
+// which SQLite's json_each takes apart. ARRAY[…] and '{…}' there are lists.
 //
 // # Keys
 //

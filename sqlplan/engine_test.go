@@ -145,6 +145,9 @@ func (e *engine) args(plan *Plan, d *datadriven.TestData) ([]value.Value, error)
 			if t.OID == 0 {
 				t = pgtype.Of(pgtype.Text)
 			}
+			if pgtype.ElementOf(t.OID) != 0 {
+				text = strings.ReplaceAll(text, ";", ",") // the comma is between arguments
+			}
 			v, err := pgtype.ParseText(t, []byte(text), nil)
 			if err != nil {
 				return nil, err

@@ -139,7 +139,7 @@ func (p *parser) specialCall() expr {
 		p.open()
 		x := p.expr()
 		p.expect("as")
-		c := &cast{node: node{pos: pos}, x: x, to: p.typeName()}
+		c := &cast{node: node{pos: pos}, x: x, to: p.castType()}
 		p.expectOp(")")
 		return c
 	case "exists":

@@ -112,7 +112,7 @@ func (p *parser) infix(left expr, prec int) expr {
 		switch op {
 		case "::":
 			p.advance()
-			return &cast{node: node{pos: pos}, x: left, to: p.typeName()}
+			return &cast{node: node{pos: pos}, x: left, to: p.castType()}
 		case "[":
 			p.unsupported(pos, "an array subscript")
 			return left
@@ -234,7 +234,7 @@ func (p *parser) in(left expr, not bool, pos int) expr {
 	return n
 }
 
-// quantified reads x op ANY (…). With a query and = or <> it is IN.
+// quantified reads x op ANY (…). With = or <> it is IN.
 func (p *parser) quantified(left expr, op string, pos int) expr {
 	word := strings.ToUpper(p.tok.text)
 	p.advance()
@@ -244,11 +244,16 @@ func (p *parser) quantified(left expr, op string, pos int) expr {
 	}
 	p.advance()
 	all := word == "ALL"
-	if !p.startsQuery() || !(op == "=" && !all || (op == "<>" || op == "!=") && all) {
-		p.unsupported(pos, "%s %s (…)", op, word).WithHint("Use IN (…) or NOT IN (…) with a list or a query.")
+	if !(op == "=" && !all || (op == "<>" || op == "!=") && all) {
+		p.unsupported(pos, "%s %s (…)", op, word).WithHint("= ANY (…) and <> ALL (…) are known.")
 		return left
 	}
-	n := &in{node: node{pos: pos}, x: left, not: all, sub: p.query()}
+	n := &in{node: node{pos: pos}, x: left, not: all}
+	if p.startsQuery() {
+		n.sub = p.query()
+	} else {
+		n.array = p.expr()
+	}
 	p.expectOp(")")
 	return n
 }
@@ -405,8 +410,11 @@ func (p *parser) keywordExpr() expr {
 	case "case":
 		return p.caseExpr()
 	case "array":
-		if n := p.peek(); n.isOp("[") || n.isOp("(") {
-			p.unsupported(t.pos, "an array")
+		switch n := p.peek(); {
+		case n.isOp("["):
+			return p.arrayList()
+		case n.isOp("("):
+			p.unsupported(t.pos, "ARRAY (…)")
 			return &constant{node: at}
 		}
 	case "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp":
@@ -430,6 +438,20 @@ func (p *parser) keywordExpr() expr {
 		}
 	}
 	return p.typedLiteral()
+}
+
+// arrayList reads ARRAY[x, …].
+func (p *parser) arrayList() expr {
+	p.enter()
+	defer p.leave()
+	a := &arrayList{node: node{pos: p.tok.pos}}
+	p.advance()
+	p.expectOp("[")
+	if !p.isOp("]") {
+		a.items = p.exprList()
+	}
+	p.expectOp("]")
+	return a
 }
 
 // currentTime reads CURRENT_TIMESTAMP and its like.

@@ -11,9 +11,39 @@ import (
 // typeName reads a type with its modifiers (PostgreSQL manual, chapter 8).
 func (p *parser) typeName() pgtype.Type {
 	pos := p.tok.pos
+	t := p.scalarType()
+	if p.isOp("[") || p.is("array") {
+		p.unsupported(pos, "an array type").WithHint("Use jsonb, or a table of its own.")
+	}
+	return t
+}
+
+// castType reads the type of a cast, where arrays are known: what is done with
+// them, the resolver says.
+func (p *parser) castType() pgtype.Type {
+	pos := p.tok.pos
+	t := p.scalarType()
+	if !p.isOp("[") {
+		return t
+	}
+	array := pgtype.ArrayOf(t.OID)
+	if array == 0 && p.err == nil {
+		p.unsupported(pos, "an array of %s", formatType(t))
+	}
+	for p.acceptOp("[") {
+		if p.tok.kind == tokInt {
+			p.advance()
+		}
+		p.expectOp("]")
+	}
+	return pgtype.Of(array)
+}
+
+func (p *parser) scalarType() pgtype.Type {
+	pos := p.tok.pos
 	if p.tok.kind == tokQuoted && p.tok.text == "char" {
 		p.advance()
-		return p.noArray(pos, pgtype.Of(pgtype.Char))
+		return pgtype.Of(pgtype.Char)
 	}
 	name := p.label()
 	if name == "pg_catalog" || name == "public" {
@@ -42,7 +72,7 @@ func (p *parser) typeName() pgtype.Type {
 	if oid == pgtype.Time || oid == pgtype.Timestamp {
 		t = p.timeZoneWords(t)
 	}
-	return p.noArray(pos, t)
+	return t
 }
 
 // typeWords reads the further words of a type of several.
@@ -76,13 +106,6 @@ func (p *parser) timeZoneWords(t pgtype.Type) pgtype.Type {
 	} else if p.is("without") && p.peek().is("time") {
 		p.advance()
 		p.expect("time", "zone")
-	}
-	return t
-}
-
-func (p *parser) noArray(pos int, t pgtype.Type) pgtype.Type {
-	if p.isOp("[") || p.is("array") {
-		p.unsupported(pos, "an array type").WithHint("Use jsonb, or a table of its own.")
 	}
 	return t
 }

@@ -232,9 +232,14 @@ func (p *printer) isTest(x *isTest) {
 func (p *printer) in(x *in) {
 	p.operand(x.x)
 	p.w(not(x.not), " IN (")
-	if x.sub != nil {
+	switch {
+	case x.sub != nil:
 		p.query(x.sub, false)
-	} else {
+	case x.array != nil: // NULL is an array whose elements are not known
+		p.w("SELECT value FROM json_each(ifnull(")
+		p.expr(x.array)
+		p.w(", '[null]'))")
+	default:
 		if _, ok := x.x.(*row); ok {
 			p.w("VALUES ") // SQLite has no lists of rows
 		}

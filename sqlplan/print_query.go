@@ -235,6 +235,8 @@ func (p *printer) fromItem(f fromItem) {
 		p.query(x.sub, true)
 		p.w(")")
 		p.alias(x.item.emit, "")
+	case *arrayRef:
+		p.arrays(x.arrays)
 	case *join:
 		p.fromItem(x.left)
 		switch x.kind {
@@ -255,6 +257,18 @@ func (p *printer) fromItem(f fromItem) {
 			p.expr(x.on)
 		}
 	}
+}
+
+func (p *printer) arrays(arrays []expr) {
+	p.w("json_each(")
+	if len(arrays) == 1 {
+		p.expr(arrays[0]) // NULL has no elements
+	} else {
+		p.w("q_zip(")
+		p.list(arrays)
+		p.w(")")
+	}
+	p.w(")")
 }
 
 func (p *printer) alias(name, own string) {

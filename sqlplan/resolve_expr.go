@@ -75,6 +75,8 @@ func (r *resolver) expr(e expr, sc *scope) expr {
 			r.fail(x.pos, errcode.DatatypeMismatch, "collations are not supported by type %s", formatType(inner.base().typ))
 		}
 		return inner
+	case *arrayList:
+		r.unsupported(x.pos, "an array here").WithHint("%s", arrayHint)
 	case *defaultValue:
 		r.fail(x.pos, errcode.SyntaxError, "DEFAULT is not allowed in this context")
 	case *star:
@@ -88,7 +90,19 @@ func (r *resolver) expr(e expr, sc *scope) expr {
 	return e
 }
 
+// arrayHint says what arrays are for.
+const arrayHint = "Arrays are known in = ANY (…), <> ALL (…) and unnest(…) in FROM."
+
 func (r *resolver) param(x *param) expr {
+	e := r.declare(x)
+	if pgtype.ElementOf(x.typ.OID) != 0 {
+		r.unsupported(x.pos, "an array here").WithHint("%s", arrayHint)
+	}
+	return e
+}
+
+// declare gives a parameter the type that is known of it by now.
+func (r *resolver) declare(x *param) expr {
 	if r.stored != "" {
 		r.fail(x.pos, errcode.UndefinedParameter, "there is no parameter $%d", x.n).
 			WithDetail("Parameters have no place in %s.", r.stored)
@@ -168,6 +182,9 @@ func (r *resolver) in(x *in, sc *scope) expr {
 	x.typ = boolType()
 	if x.sub != nil {
 		return r.inQuery(x, sc)
+	}
+	if x.array != nil && !r.inArray(x) {
+		return x
 	}
 	for i, e := range x.list {
 		x.list[i] = r.expr(e, sc)
@@ -404,6 +421,10 @@ func undecidedParams(list []expr) bool {
 }
 
 func (r *resolver) cast(x *cast, sc *scope) expr {
+	if pgtype.ElementOf(x.to.OID) != 0 {
+		r.unsupported(x.pos, "an array here").WithHint("%s", arrayHint)
+		return x
+	}
 	inner := r.expr(x.x, sc)
 	if r.err != nil {
 		return x

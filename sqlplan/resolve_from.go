@@ -319,6 +319,9 @@ func (r *resolver) functionRef(x *functionRef, sc *scope) fromItem {
 	if len(x.columns) > 0 {
 		column = x.columns[0]
 	}
+	if x.call.name == "unnest" {
+		return r.unnest(x, alias, sc)
+	}
 	if len(x.columns) > 1 {
 		r.fail(x.pos, errcode.InvalidColumnReference, "table \"%s\" has 1 columns available but %d columns specified", alias, len(x.columns))
 		return x

@@ -29,6 +29,7 @@
 //	q_power(x, y)                         the operator ^
 //	q_numeric_sum(array), q_numeric_avg   of the numerics in a JSON array, exactly: SQLite's
 //	                                      sum() adds doubles
+//	q_zip(a, b, …)                        JSON arrays to one of rows, for unnest()
 //	q_single(n, x)                        x, the value of a subquery; 21000 when its rows, n,
 //	                                      are more than one
 //	like(pattern, x [, escape])           SQLite's LIKE operator with PostgreSQL's

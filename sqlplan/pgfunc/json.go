@@ -1,6 +1,7 @@
 package pgfunc
 
 import (
+	"encoding/json"
 	"math"
 
 	"quorate/internal/errcode"
@@ -51,6 +52,41 @@ func appendJSON(dst []byte, v value.Value, oid uint32, e *pgtype.Encoding) ([]by
 		text = isoTimestamp(text)
 	}
 	return pgtype.AppendJSONString(dst, text), nil
+}
+
+// zipArrays is what unnest(a, b, …) takes apart: an array of rows, each with
+// the n-th elements of JSON arrays, and null for those that are shorter.
+func zipArrays(_ Context, args []value.Value) (value.Value, error) {
+	lists := make([][]json.RawMessage, len(args))
+	rows := 0
+	for i, a := range args {
+		if a.IsNull() {
+			continue
+		}
+		if err := json.Unmarshal(a.Bytes(), &lists[i]); err != nil {
+			return fail(errcode.InvalidTextRepresentation, "malformed array: %v", err)
+		}
+		rows = max(rows, len(lists[i]))
+	}
+	out := []byte{'['}
+	for n := range rows {
+		if n > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, '[')
+		for i, list := range lists {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			if n < len(list) {
+				out = append(out, list[n]...)
+			} else {
+				out = append(out, "null"...)
+			}
+		}
+		out = append(out, ']')
+	}
+	return value.TextBytes(append(out, ']')), nil
 }
 
 // isoTimestamp writes ISO 8601's T and the minutes of the offset, as JSON has

@@ -60,6 +60,9 @@ func ParseText(t Type, b []byte, loc *time.Location) (value.Value, error) {
 	case Void:
 		return value.Value{}, nil
 	}
+	if element := ElementOf(t.OID); element != 0 {
+		return parseArray(element, b, func(e []byte) (value.Value, error) { return ParseText(Of(element), e, loc) })
+	}
 	return value.Value{}, errNoInput(t.OID)
 }
 
@@ -112,6 +115,9 @@ func ParseBinary(t Type, b []byte) (value.Value, error) {
 		return parseDatetimeBinary(t, b)
 	case Interval:
 		return parseIntervalBinary(t, b)
+	}
+	if element := ElementOf(t.OID); element != 0 {
+		return parseArrayBinary(element, b)
 	}
 	return value.Value{}, errNoInput(t.OID)
 }
@@ -222,14 +228,15 @@ func AppendBinary(dst []byte, t Type, v value.Value) ([]byte, error) {
 	return dst, errStored(t.OID, v)
 }
 
-// HasBinary reports whether the type has a binary format here.
+// HasBinary reports whether the type has a binary format here. Arrays have one
+// as parameters; as results they do not occur.
 func HasBinary(oid uint32) bool {
 	switch oid {
 	case Bool, Bytea, Char, Name, Int8, Int2, Int4, Text, OID, JSON, Float4, Float8, Unknown, BPChar, Varchar,
 		Date, Time, Timestamp, Timestamptz, Interval, Numeric, RegClass, RegType, Void, UUID, JSONB:
 		return true
 	}
-	return false
+	return ElementOf(oid) != 0
 }
 
 // fit returns v in the storage class and canonical form of t, or an error. What

@@ -31,6 +31,7 @@
 //	uuid                      TEXT             lower case, with hyphens
 //	json                      TEXT             as given
 //	jsonb                     TEXT             as PostgreSQL prints it
+//	array (parameters only)   TEXT             a JSON array of the elements' forms
 //
 // Time forms have one length each, so that TEXT comparison is time order and
 // max() is right. Years are 0001 to 9999; infinity and BC are refused (22008).

@@ -146,6 +146,9 @@ func Size(oid uint32) int16 {
 func Format(t Type) string {
 	info := byOID[t.OID]
 	if info == nil {
+		if element := ElementOf(t.OID); element != 0 {
+			return Format(Of(element)) + "[]"
+		}
 		return "???"
 	}
 	if t.Mod < 0 {
