@@ -105,7 +105,7 @@ func runDev(ctx context.Context, o devOptions, stdout, stderr io.Writer) (err er
 
 func (o *devOptions) validate() error {
 	if !slices.Contains([]int{1, 3, 5, 7}, o.nodes) {
-		return usage(fmt.Errorf("--nodes %d: expected 1, 3, 5 or 7", o.nodes), "An even number survives no more losses than one less.")
+		return usage(fmt.Errorf("--nodes %d: expected 1, 3, 5 or 7", o.nodes), "A cluster has at most 7 members, and an even number survives no more losses than one less.")
 	}
 	for flag, port := range map[string]int{"sql-port": o.ports.sql, "peer-port": o.ports.peer, "admin-port": o.ports.admin} {
 		if port < 1 || port > 65535 {

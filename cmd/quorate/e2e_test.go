@@ -406,21 +406,12 @@ func TestSecondNodeOnOneDirectory(t *testing.T) {
 	ports := freePorts(t)
 	dir := filepath.Join(t.TempDir(), "cluster")
 	dev := startDev(t, append(ports, "--nodes", "1", "--data-dir", dir)...)
-	var stderr bytes.Buffer
-	second := exec.Command(os.Args[0], "start", "--config=", "--name", "n1", "--data-dir", filepath.Join(dir, "n1"),
+	code, stderr := runQuorate(t, "start", "--config=", "--name", "n1", "--data-dir", filepath.Join(dir, "n1"),
 		"--sql-listen", unusedAddress(t), "--peer-listen", unusedAddress(t), "--admin-listen", unusedAddress(t))
-	second.Env = append(withoutSettings(os.Environ()), asQuorate+"=1")
-	second.Stderr = &stderr
-	err := second.Run()
-	if second.ProcessState.ExitCode() != exitcode.DataDir || !strings.Contains(stderr.String(), "hint: ") {
-		t.Errorf("a second node on the same directory: %v\n%s", err, stderr.String())
+	if code != exitcode.DataDir || !strings.Contains(stderr, "hint: ") {
+		t.Errorf("a second node on the same directory: exit %d\n%s", code, stderr)
 	}
-	if err := dev.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := dev.wait(t); err != nil {
-		t.Errorf("dev after SIGTERM: %v\n%s", err, dev.stderr)
-	}
+	dev.stop(t)
 }
 
 func unusedAddress(t *testing.T) string {

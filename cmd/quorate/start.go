@@ -63,7 +63,15 @@ func runNode(ctx context.Context, loaded *config.Loaded, stderr *os.File) error 
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx)
+	start := logger.With().Str("component", "start").Logger()
+	start.Info().Str("version", buildinfo.Get().Version).Str("data_dir", loaded.DataDir).
+		Str("sql", string(loaded.SQLListen)).Str("peer", string(loaded.PeerListen)).Str("admin", string(loaded.AdminListen)).
+		Msg("node runs")
+	if err := server.Run(ctx); err != nil {
+		return err
+	}
+	start.Info().Msg("node has stopped")
+	return nil
 }
 
 func nodeConfig(c *config.Loaded, logger zerolog.Logger, registry *prometheus.Registry) node.Config {
