@@ -276,6 +276,7 @@ func (f *FSM) runStatement(s *statement, result *value.Result, collect, alone bo
 	}
 	f.highest = false
 	f.counter.steps, f.counter.exhausted = 0, false
+	f.writer.guard.start(cl)
 	p := f.writer.cache.getBytes(s.sql)
 	if p == nil || p.class != cl {
 		var err error
@@ -283,7 +284,6 @@ func (f *FSM) runStatement(s *statement, result *value.Result, collect, alone bo
 			return f.explain(nil, err)
 		}
 	}
-	f.writer.guard.class = cl
 	if p.analyze && !alone {
 		// If a later statement failed, the statistics on disk would be undone,
 		// but not those that this connection plans with.

@@ -87,6 +87,30 @@ func TestBudgetIsExact(t *testing.T) {
 	}
 }
 
+// TestHighestRowIDComesFirst: once a statement has used the highest rowid, what
+// follows depends on random numbers of SQLite's own, the end of the budget too.
+func TestHighestRowIDComesFirst(t *testing.T) {
+	f := openTest(t)
+	f.counter.limit = 20_000
+	var l log
+	results := apply(t, f, l.sql(
+		`CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER) STRICT`,
+		`INSERT INTO t (a) VALUES (1)`,
+		`INSERT INTO t (id) WITH RECURSIVE n(i) AS (VALUES (9223372036854775807) UNION ALL SELECT NULL FROM n) SELECT i FROM n`,
+		`INSERT INTO t (id, a) VALUES (9223372036854775807, 1), (NULL, q_cast_int4('x', 25))`,
+		`INSERT INTO t (a) VALUES (2)`,
+	)...)
+	const highest = "error 22003: the row number 9223372036854775807 cannot be used"
+	for i, want := range []string{"0", "1", highest, highest, "1"} {
+		if got := show(results[i]); got != want {
+			t.Errorf("entry %d answers %q, want %q", i+1, got, want)
+		}
+	}
+	if got := query(t, f, "SELECT * FROM t"); fmt.Sprint(got) != "[(1, 1) (2, 2)]" {
+		t.Errorf("the table holds %v", got)
+	}
+}
+
 // joinTables are two tables of which statistics decide which comes first in a
 // join, and a table that shows which did: the order gives the ids.
 var joinTables = []string{

@@ -2,6 +2,7 @@ package sqlfsm
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -118,12 +119,30 @@ func (c *connection) register() error {
 	for _, f := range pgfunc.Implementations() {
 		impl := f.Impl
 		err := c.db.CreateFunction(sqlite.Function{Name: f.Name, Args: f.Args, Deterministic: f.Deterministic,
-			Scalar: func(args []value.Value) (value.Value, error) { return impl(c, args) }})
+			Scalar: func(args []value.Value) (value.Value, error) {
+				v, err := impl(c, args)
+				if err != nil {
+					err = withoutNUL(err)
+				}
+				return v, err
+			}})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// withoutNUL replaces the NULs in the message of a function's error, which may
+// quote a value: SQLite and clients read messages up to the first.
+func withoutNUL(err error) error {
+	var e *errcode.Error
+	if !errors.As(err, &e) || !strings.Contains(e.Message, "\x00") {
+		return err
+	}
+	shown := *e
+	shown.Message = strings.ReplaceAll(e.Message, "\x00", `\0`)
+	return &shown
 }
 
 // refusedFunctions answer from what a connection, a file or a program version

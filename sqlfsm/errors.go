@@ -43,12 +43,16 @@ func environmentError(e *sqlite.Error) *errcode.Error {
 func (f *FSM) explain(p *prepared, err error) error {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
+		if f.highest { // a function's, maybe of a random number
+			return errHighestRowID()
+		}
 		return err
 	}
+	exhausted := f.counter.exhausted && e.Code.Primary() == sqlite.Interrupt
 	switch {
-	case f.highest && (e.Code.Primary() == sqlite.Full || !isEnvironment(e.Code)):
+	case f.highest && (exhausted || e.Code.Primary() == sqlite.Full || !isEnvironment(e.Code)):
 		return errHighestRowID() // what else came of it depends on a random number
-	case f.counter.exhausted && e.Code.Primary() == sqlite.Interrupt:
+	case exhausted:
 		return errcode.Newf(errcode.StatementTooComplex, "the statement takes more than %d steps", f.counter.limit).
 			WithHint("Split it into smaller statements, or add an index.")
 	case isEnvironment(e.Code):
@@ -57,10 +61,11 @@ func (f *FSM) explain(p *prepared, err error) error {
 	return translate(f.writer, p, e, &f.names)
 }
 
-// translate makes of an SQLite error what PostgreSQL would have said. The
-// result depends on the statement and the schema only. p may be nil, and
-// names is nil on readers.
-func translate(c *connection, p *prepared, e *sqlite.Error, names *constraintNames) *errcode.Error {
+// translate makes of an SQLite error what PostgreSQL would have said, an
+// *errcode.Error that depends on the statement and the schema only; any other
+// error is the node's, which could not look up the names for it. p may be nil,
+// and names is nil on readers.
+func translate(c *connection, p *prepared, e *sqlite.Error, names *constraintNames) error {
 	switch e.Code.Primary() {
 	case sqlite.Constraint:
 		return translateConstraint(c, p, e, names)
@@ -148,7 +153,7 @@ func translateMessage(message string) *errcode.Error {
 }
 
 // translateConstraint handles the SQLITE_CONSTRAINT codes.
-func translateConstraint(c *connection, p *prepared, e *sqlite.Error, names *constraintNames) *errcode.Error {
+func translateConstraint(c *connection, p *prepared, e *sqlite.Error, names *constraintNames) error {
 	_, what, _ := strings.Cut(e.Message, " constraint failed: ")
 	switch e.Code {
 	case sqlite.ConstraintUnique, sqlite.ConstraintPrimaryKey, sqlite.ConstraintRowID:
@@ -169,7 +174,7 @@ func translateConstraint(c *connection, p *prepared, e *sqlite.Error, names *con
 }
 
 // uniqueViolation reads "t.a, t.b" or "index 'i'".
-func uniqueViolation(c *connection, code sqlite.Code, what string, names *constraintNames) *errcode.Error {
+func uniqueViolation(c *connection, code sqlite.Code, what string, names *constraintNames) error {
 	var table, constraint string
 	if index, ok := strings.CutPrefix(what, "index '"); ok {
 		constraint = strings.TrimSuffix(index, "'")
@@ -182,7 +187,10 @@ func uniqueViolation(c *connection, code sqlite.Code, what string, names *constr
 		}
 		constraint = table + "_pkey"
 		if code == sqlite.ConstraintUnique {
-			constraint = names.unique(c, table, columns)
+			var err error
+			if constraint, err = names.unique(c, table, columns); err != nil {
+				return err
+			}
 		}
 	}
 	v := errcode.Newf(errcode.UniqueViolation, `duplicate key value violates unique constraint "%s"`, constraint)
@@ -199,14 +207,14 @@ func (n *constraintNames) forget() { n.byColumns = nil }
 
 // unique returns the name of the unique index over the columns: the one it
 // was created with, or the one that PostgreSQL would give to a constraint.
-func (n *constraintNames) unique(c *connection, table string, columns []string) string {
+func (n *constraintNames) unique(c *connection, table string, columns []string) (name string, err error) {
 	list := strings.Join(columns, "_")
 	key := table + "." + list
 	if n != nil && n.byColumns[key] != "" {
-		return n.byColumns[key]
+		return n.byColumns[key], nil
 	}
-	name := table + "_" + list + "_key"
-	err := c.query(`SELECT l.name FROM pragma_index_list(?1, 'main') l WHERE l."unique" AND l.origin = 'c'
+	name = table + "_" + list + "_key"
+	err = c.query(`SELECT l.name FROM pragma_index_list(?1, 'main') l WHERE l."unique" AND l.origin = 'c'
 		AND (SELECT group_concat(i.name, '_') FROM (SELECT name FROM pragma_index_info(l.name, 'main') ORDER BY seqno) i) = ?2
 		ORDER BY l.name DESC`, func(row []value.Value) { name = row[0].Text() }, value.String(table), value.String(list))
 	if err == nil && n != nil {
@@ -215,22 +223,26 @@ func (n *constraintNames) unique(c *connection, table string, columns []string) 
 		}
 		n.byColumns[key] = name
 	}
-	return name
+	return name, err
 }
 
 // keyViolation handles SQLITE_MISMATCH: a rowid that is not an integer. The
 // planner converts every value that goes into one and writes an empty text for
-// a NULL, for which SQLite would make up a rowid.
-func keyViolation(c *connection, p *prepared) *errcode.Error {
-	v := errcode.Newf(errcode.NotNullViolation, "null value in the primary key violates not-null constraint")
-	if p == nil || p.target == "" {
-		return v
+// a NULL, for which SQLite would make up a rowid. Where no key is being written
+// it is a LIMIT or OFFSET.
+func keyViolation(c *connection, p *prepared) error {
+	var column string
+	if p != nil && p.target != "" {
+		err := c.query(`SELECT name FROM pragma_table_info(?1, 'main') WHERE pk = 1`, func(row []value.Value) { column = row[0].Text() }, value.String(p.target))
+		if err != nil {
+			return err
+		}
 	}
-	v.Table = p.target
-	err := c.query(`SELECT name FROM pragma_table_info(?1, 'main') WHERE pk = 1`, func(row []value.Value) { v.Column = row[0].Text() }, value.String(p.target))
-	if err == nil && v.Column != "" {
-		v.Message = `null value in column "` + v.Column + `" of relation "` + v.Table + `" violates not-null constraint`
+	if column == "" {
+		return errcode.Newf(errcode.DatatypeMismatch, "a row number, LIMIT or OFFSET is not an integer")
 	}
+	v := errcode.Newf(errcode.NotNullViolation, `null value in column "%s" of relation "%s" violates not-null constraint`, column, p.target)
+	v.Table, v.Column = p.target, column
 	return v
 }
 
@@ -305,14 +317,17 @@ var storageTypes = map[string]string{"INTEGER": "bigint", "REAL": "double precis
 
 // datatypeViolation reads "cannot store TEXT value in INTEGER column t.c", what
 // STRICT tables say.
-func datatypeViolation(c *connection, message string) *errcode.Error {
+func datatypeViolation(c *connection, message string) error {
 	words := strings.SplitN(message, " ", 8)
 	if len(words) < 8 {
 		return errcode.Newf(errcode.DatatypeMismatch, "%s", message)
 	}
 	from := words[2]
 	table, column, _ := strings.Cut(words[7], ".")
-	to := c.declaredType(table, column)
+	to, err := c.declaredType(table, column)
+	if err != nil {
+		return err
+	}
 	if to == "" {
 		to = storageTypes[words[5]]
 	}
@@ -326,14 +341,11 @@ func datatypeViolation(c *connection, message string) *errcode.Error {
 
 // declaredType returns a column's declared type as PostgreSQL writes it, ""
 // when it has none.
-func (c *connection) declaredType(table, column string) (name string) {
-	err := c.query(`SELECT type, modifier FROM main._quorate_types WHERE relation = ?1 AND "column" = ?2`, func(row []value.Value) {
+func (c *connection) declaredType(table, column string) (name string, err error) {
+	err = c.query(`SELECT type, modifier FROM main._quorate_types WHERE relation = ?1 AND "column" = ?2`, func(row []value.Value) {
 		if oid, ok := pgtype.ByName(row[0].Text()); ok {
 			name = pgtype.Format(pgtype.Type{OID: oid, Mod: int32(row[1].Int())})
 		}
 	}, value.String(table), value.String(column))
-	if err != nil {
-		return "" // the type's name is an ornament of the message
-	}
-	return name
+	return name, err
 }

@@ -199,6 +199,7 @@ func (s *Snapshot) Query(b sqlplan.Bound) (*Rows, error) {
 		panic("sqlfsm: a second query on a snapshot for one")
 	}
 	s.used = true
+	s.reader.guard.start(reading) // for SQLite may compile a cached statement again
 	p := s.reader.cache.get(b.Plan.SQL)
 	if p == nil {
 		if s.reader.viewsVersion != s.version {
@@ -209,7 +210,6 @@ func (s *Snapshot) Query(b sqlplan.Bound) (*Rows, error) {
 			return nil, s.explainFirst(nil, err)
 		}
 	}
-	s.reader.guard.class = reading
 	s.rows = Rows{snapshot: s, statement: p}
 	if err := p.Bind(b.Args); err != nil {
 		return nil, s.abandon(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -221,5 +222,25 @@ func TestReadErrors(t *testing.T) {
 	}
 	if got := query(t, f, `SELECT 1`); fmt.Sprint(got) != "[(1)]" {
 		t.Errorf("then a reader answers %v", got)
+	}
+}
+
+// TestRefusalDoesNotStay: a query that was refused leaves nothing behind that
+// would refuse another one, which SQLite compiles again after a schema change.
+func TestRefusalDoesNotStay(t *testing.T) {
+	f, err := Open(filepath.Join(t.TempDir(), "db"), Options{Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var l log
+	apply(t, f, l.sql(`CREATE TABLE t (a INTEGER) STRICT`, `INSERT INTO t VALUES (1)`)...)
+	query(t, f, `SELECT a FROM t`)
+	if got := queryLine(f, `SELECT count(*) FROM sqlite_dbpage`); !strings.Contains(got, "42501") {
+		t.Fatalf("not refused: %s", got)
+	}
+	apply(t, f, l.sql(`CREATE TABLE u (a INTEGER) STRICT`)...)
+	if got := queryLine(f, `SELECT a FROM t`); got != "(1)" {
+		t.Error(got)
 	}
 }
