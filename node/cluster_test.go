@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"quorate/internal/value"
+	"quorate/internal/vfs"
 	"quorate/pgwire"
 	"quorate/raft"
 	"quorate/sqlplan"
@@ -24,6 +25,12 @@ type cluster struct {
 // startCluster starts a cluster and waits until it has a leader that every
 // node follows.
 func startCluster(t testing.TB, members int) *cluster {
+	t.Helper()
+	return startClusterOn(t, members, func(int) vfs.FS { return vfs.OS{} })
+}
+
+// startClusterOn starts a cluster whose logs are on the given file systems.
+func startClusterOn(t testing.TB, members int, fs func(i int) vfs.FS) *cluster {
 	t.Helper()
 	c := &cluster{}
 	var initial []raft.Member
@@ -43,7 +50,7 @@ func startCluster(t testing.TB, members int) *cluster {
 	for i, m := range initial {
 		cfg := testConfig(t, m.Name, filepath.Join(dir, m.Name))
 		cfg.InitialCluster, cfg.PeerAdvertise = initial, m.Address
-		n, err := open(cfg, bound[i])
+		n, err := open(cfg, bound[i], fs(i))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,7 @@ type Node struct {
 	started time.Time
 	tick    time.Duration
 
+	fs        vfs.FS
 	lock      io.Closer
 	log       *wal.Log
 	fsm       *sqlfsm.FSM
@@ -56,7 +57,7 @@ type Node struct {
 
 	view     atomic.Pointer[view]
 	metrics  *metrics
-	stopped  chan struct{} // closed when the node stops
+	stopped  chan struct{} // closed when no session may wait any longer
 	stopOnce sync.Once
 
 	seedMu sync.Mutex
@@ -82,12 +83,14 @@ func (l *listeners) close() {
 
 // Open takes possession of the data directory, recovers log and database and
 // binds the listeners. Run serves. Errors are *exitcode.Error.
-func Open(cfg Config) (*Node, error) { return open(cfg, listeners{}) }
+func Open(cfg Config) (*Node, error) { return open(cfg, listeners{}, vfs.OS{}) }
 
-// open is Open with listeners that may be bound already.
-func open(cfg Config, bound listeners) (_ *Node, err error) {
+// open is Open with listeners that may be bound already, and another file
+// system for the log.
+func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 	n := &Node{
 		cfg:       cfg,
+		fs:        fs,
 		listeners: bound,
 		id:        memberID(cfg.Name),
 		engine:    sqlfsm.Engine(),
@@ -207,9 +210,12 @@ func (n *Node) Run(ctx context.Context) error {
 	})
 	outer, stopSessions := context.WithCancel(ctx)
 	defer stopSessions()
-	context.AfterFunc(inner, stopSessions)
+	// A room that fails ends the rest at once: what sessions wait for will not
+	// come. A clean stop leaves them some time.
+	defer context.AfterFunc(inner, func() { n.stop(); stopSessions() })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, n.stop) })()
 	served := n.pg.Serve(outer, n.listeners.sql)
-	n.stopOnce.Do(func() { close(n.stopped) })
+	n.stop()
 	stop()
 	err := group.Wait()
 	if err == nil || errors.Is(err, context.Canceled) {
@@ -220,6 +226,14 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	return exitError(err)
 }
+
+// stopGrace is how long sessions may wait for what is under way when the node
+// is told to stop: long enough for another leader to be elected, should the
+// present one stop too.
+const stopGrace = 3 * time.Second
+
+// stop ends every wait of a session.
+func (n *Node) stop() { n.stopOnce.Do(func() { close(n.stopped) }) }
 
 func (n *Node) stopping() bool {
 	select {
@@ -256,7 +270,7 @@ func (n *Node) runAdmin(ctx context.Context) error {
 
 // release gives everything back, in the order in which it can be lost least.
 func (n *Node) release() {
-	n.stopOnce.Do(func() { close(n.stopped) })
+	n.stop()
 	n.listeners.close()
 	if n.fsm != nil {
 		if err := n.fsm.Close(); err != nil {

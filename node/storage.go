@@ -24,7 +24,7 @@ const cachedLogBytes = 64 << 20
 
 // openStorage locks the data directory and opens, or makes, log and database.
 func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
-	fs := vfs.OS{}
+	fs := n.fs
 	dir := n.cfg.DataDir
 	dbDir := filepath.Join(dir, "db")
 	for _, d := range []string{dir, n.cfg.WALDir, dbDir} {
@@ -47,7 +47,7 @@ func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
 	if exists {
 		err = n.openLog(options)
 	} else {
-		err = n.createLog(fs, options, database)
+		err = n.createLog(options, database)
 	}
 	if err != nil {
 		return state, storage, err
@@ -55,12 +55,27 @@ func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
 	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{}); err != nil {
 		return state, storage, n.dirError(err, "If the database file is damaged, remove this member, empty its data directory and add it again: it gets everything from the others.")
 	}
-	index, _ := n.fsm.Applied()
+	index, term := n.fsm.Applied()
 	if state, err = n.log.State(raft.Index(index)); err != nil {
 		return state, storage, n.dirError(fmt.Errorf("%w (%w)", errLostLog, err), "A voter that has lost its log can undo committed writes: remove this member, empty its data directory and add it again.")
 	}
+	if own := termAt(state.Runs, raft.Index(index)); own != raft.Term(term) {
+		return state, storage, n.dirError(fmt.Errorf("the database belongs to another log: it has applied entry %d of term %d, which here has term %d", index, term, own),
+			"Give this member its own database back; or remove it, empty its data directory and add it again.")
+	}
 	n.members = state.Configuration.Members
 	return state, n.log.Identity().Storage, nil
+}
+
+// termAt returns the term of the entry at i; 0 before the first.
+func termAt(runs []raft.TermRun, i raft.Index) (term raft.Term) {
+	for _, run := range runs {
+		if run.First > i {
+			break
+		}
+		term = run.Term
+	}
+	return term
 }
 
 // dirError says that the data directory cannot be used.
@@ -69,8 +84,8 @@ func (n *Node) dirError(err error, hint string) error {
 }
 
 // createLog begins a new life: a new storage id, the initial members.
-func (n *Node) createLog(fs vfs.FS, options wal.Options, database string) error {
-	if _, err := fs.Size(database); err == nil {
+func (n *Node) createLog(options wal.Options, database string) error {
+	if _, err := n.fs.Size(database); err == nil {
 		return n.dirError(errLostLog, "A voter that has lost its log can undo committed writes: remove this member, empty its data directory and add it again.")
 	}
 	c, err := configuration(&n.cfg)
@@ -155,7 +170,7 @@ func memberName(c raft.Configuration, id raft.NodeID) string {
 
 // openTransport connects this node with the others.
 func (n *Node) openTransport(storage [16]byte) error {
-	registry, err := transport.OpenRegistry(vfs.OS{}, filepath.Join(n.cfg.DataDir, "peers.json"))
+	registry, err := transport.OpenRegistry(n.fs, filepath.Join(n.cfg.DataDir, "peers.json"))
 	if err != nil {
 		return n.dirError(err, "")
 	}

@@ -1,0 +1,237 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"quorate/internal/errcode"
+	"quorate/internal/exitcode"
+	"quorate/internal/vfs"
+	"quorate/pgwire"
+	"quorate/sqlplan"
+)
+
+// How a node ends when something breaks, and what becomes of its sessions.
+
+// openOn opens a node of its own whose log is on fs, and runs it.
+func openOn(t *testing.T, cfg Config, fs vfs.FS) (n *Node, stop context.CancelFunc, done chan error) {
+	t.Helper()
+	n, err := open(cfg, listeners{}, fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	done = make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	if err := n.CatchUp(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return n, stop, done
+}
+
+// TestLogFails breaks the disk under writes. The node stops at once and says
+// why; nobody waits for a quorum that will not come (here their patience is an
+// hour), and the writers learn that the outcome is not known.
+func TestLogFails(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		err  error
+		code int
+	}{
+		{"a flush that fails", syscall.EIO, exitcode.Failed},
+		{"a full disk", syscall.ENOSPC, exitcode.DiskFull},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var broken atomic.Bool
+			fail := make(chan struct{})
+			fs := vfs.Inject(vfs.OS{}, func(op vfs.Op) vfs.Fault {
+				if broken.Load() && op.Kind == vfs.OpSync {
+					<-fail
+					return vfs.Fault{Err: test.err}
+				}
+				return vfs.Fault{}
+			})
+			cfg := testConfig(t, "n1", t.TempDir())
+			cfg.QuorumTimeout = time.Hour
+			n, _, done := openOn(t, cfg, fs)
+			conn := connect(t, n)
+			last := n.view.Load().raft.Last
+			broken.Store(true)
+			session, direct := make(chan error, 1), make(chan error, 1)
+			go func() {
+				_, err := conn.Exec(context.Background(), "CREATE TABLE a(k int)")
+				session <- err
+			}()
+			go func() {
+				_, err := n.Execute(context.Background(), []sqlplan.Bound{raw(n, sqlplan.Write, "CREATE TABLE b(k)", true)})
+				direct <- err
+			}()
+			for n.view.Load().raft.Last < last+2 { // until both are proposed
+				time.Sleep(time.Millisecond)
+			}
+			close(fail)
+			err := <-direct
+			var unknown *errcode.Error
+			if !errors.As(err, &unknown) || unknown.Code != errcode.StatementCompletionUnknown {
+				t.Errorf("the write ends with %v, want 40003", err)
+			}
+			if err := <-session; err == nil {
+				t.Error("the session's write succeeds")
+			}
+			err = <-done
+			var exit *exitcode.Error
+			if !errors.As(err, &exit) || exit.Code != test.code || exit.Hint == "" || !errors.Is(err, test.err) {
+				t.Errorf("Run returns %v, want exit code %d with a hint, because of %v", err, test.code, test.err)
+			}
+		})
+	}
+}
+
+// hang is a file system whose flushes hang while it is told to.
+type hang struct {
+	vfs.FS
+	mu    sync.Mutex
+	until chan struct{} // nil: they don't
+}
+
+func newHang() *hang {
+	h := &hang{}
+	h.FS = vfs.Inject(vfs.OS{}, func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpSync {
+			h.mu.Lock()
+			until := h.until
+			h.mu.Unlock()
+			if until != nil {
+				<-until
+			}
+		}
+		return vfs.Fault{}
+	})
+	return h
+}
+
+// begin makes flushes hang until the returned function is called.
+func (h *hang) begin() (end func()) {
+	until := make(chan struct{})
+	h.mu.Lock()
+	h.until = until
+	h.mu.Unlock()
+	return sync.OnceFunc(func() {
+		h.mu.Lock()
+		h.until = nil
+		h.mu.Unlock()
+		close(until)
+	})
+}
+
+// TestLeaderDiskHangs makes the leader's disk hang. It gives its leadership
+// up, another node leads, and everybody's writes go on; those of its own
+// sessions when the disk is back.
+func TestLeaderDiskHangs(t *testing.T) {
+	disks := []*hang{newHang(), newHang(), newHang()}
+	c := startClusterOn(t, 3, func(i int) vfs.FS { return disks[i] })
+	create := "CREATE TABLE kv(k INTEGER PRIMARY KEY, v TEXT) STRICT"
+	execute(t, c.nodes[0], raw(c.nodes[0], sqlplan.Write, create, true))
+	for _, n := range c.nodes {
+		if err := n.CatchUp(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := c.leader(t)
+	end := disks[old].begin()
+	defer end()
+	var own sync.WaitGroup
+	own.Go(func() {
+		execute(t, c.nodes[old], raw(c.nodes[old], sqlplan.Write, "INSERT INTO kv VALUES(1, 'of the old leader')", false))
+	})
+	for c.nodes[old].view.Load().stalls == 0 || !c.nodes[old].InRecovery() {
+		time.Sleep(time.Millisecond)
+	}
+	other := c.nodes[(old+1)%3]
+	execute(t, other, raw(other, sqlplan.Write, "INSERT INTO kv VALUES(2, 'of another')", false))
+	end()
+	own.Wait()
+	for i, n := range c.nodes {
+		if got := count(t, n, pgwire.Linearizable); got != 2 {
+			t.Errorf("node %d has %d rows, want 2", i+1, got)
+		}
+	}
+}
+
+// TestStopWithoutQuorum stops a node that waits for a quorum on behalf of a
+// session whose patience is an hour: the session is told that the outcome is
+// not known, or that there is none, and the node stops.
+func TestStopWithoutQuorum(t *testing.T) {
+	disk := newHang()
+	cfg := testConfig(t, "n1", t.TempDir())
+	cfg.QuorumTimeout = time.Hour
+	n, stop, done := openOn(t, cfg, disk)
+	conn := connect(t, n)
+	end := disk.begin()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := conn.Exec(context.Background(), "CREATE TABLE kv(k int)")
+		failed <- err
+	}()
+	for n.commands.pending() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), string(errcode.StatementCompletionUnknown)) && !strings.Contains(err.Error(), string(errcode.AdminShutdown)) {
+		t.Errorf("the session gets %v", err)
+	}
+	end()
+	if err := <-done; err != nil {
+		t.Errorf("Run returns %v", err)
+	}
+}
+
+// TestForeignDatabase puts the database of another cluster beside a log.
+func TestForeignDatabase(t *testing.T) {
+	run := func(cfg Config, times int) {
+		for range times {
+			fresh := testConfig(t, cfg.Name, cfg.DataDir) // with a registry of its own
+			_, stop, done := openOn(t, fresh, vfs.OS{})
+			stop()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ours, theirs := testConfig(t, "n1", t.TempDir()), testConfig(t, "n1", t.TempDir())
+	run(ours, 3) // one entry a term: the last has term 3
+	run(theirs, 1)
+	n, stop, done := openOn(t, testConfig(t, "n1", theirs.DataDir), vfs.OS{})
+	execute(t, n, raw(n, sqlplan.Write, "CREATE TABLE kv(k INTEGER PRIMARY KEY, v TEXT) STRICT", true))
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	// Both have applied index 3, of different terms.
+	database := filepath.Join("db", "quorate.db")
+	if err := (vfs.OS{}).Remove(filepath.Join(ours.DataDir, database)); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, filepath.Join(theirs.DataDir, database), filepath.Join(ours.DataDir, database))
+	refuses(t, testConfig(t, "n1", ours.DataDir), exitcode.DataDir, "another log", "its own database")
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
