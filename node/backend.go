@@ -44,7 +44,7 @@ func (n *Node) CatchUp(ctx context.Context) error {
 	}
 	if err != nil {
 		n.metrics.reads.WithLabelValues("failed").Inc()
-		return n.waitError(ctx, err)
+		return n.waitError(ctx, index, err)
 	}
 	n.metrics.reads.WithLabelValues("confirmed").Inc()
 	n.metrics.readIndex.Observe(time.Since(began).Seconds())
@@ -53,12 +53,16 @@ func (n *Node) CatchUp(ctx context.Context) error {
 
 var errQuorumTimeout = errors.New("node: no quorum in time")
 
-// waitError says in a client's words why a wait ended: no quorum, the node
-// stops, or the caller's own context (which is the caller's to explain).
-func (n *Node) waitError(ctx context.Context, err error) error {
+// waitError says in a client's words why a wait ended: no quorum, this node is
+// behind the read index (if there is one), the node stops, or the caller's own
+// context (which is the caller's to explain).
+func (n *Node) waitError(ctx context.Context, index raft.Index, err error) error {
 	switch {
 	case n.stopping():
 		return errStopping()
+	case errors.Is(context.Cause(ctx), errQuorumTimeout) && index > 0:
+		return errcode.Newf(errcode.CannotConnectNow, "this node is behind: after %v it still has %d committed entries to apply before the read", n.cfg.QuorumTimeout, index-min(index, n.progress.applied())).
+			WithHint("It may be busy with a large statement, or have just started: try again, or another member. SET quorate.read_consistency = 'stale' reads what this node has.")
 	case errors.Is(context.Cause(ctx), errQuorumTimeout):
 		return errcode.Newf(errcode.CannotConnectNow, "the cluster has no quorum: no leader could confirm the read within %v", n.cfg.QuorumTimeout).
 			WithHint("A majority of the members must be up and connected; see quorate status. SET quorate.read_consistency = 'stale' reads what this node has.")
@@ -141,6 +145,10 @@ func (n *Node) encode(seq uint64, statements []sqlplan.Bound) []byte {
 	return sqlfsm.AppendCommand(nil, &h, statements)
 }
 
+// applyPoll is how often a command whose time is over looks whether this node
+// has applied what was committed by then.
+const applyPoll = 50 * time.Millisecond
+
 // await waits for a command's outcome. Once it is proposed a cancellation
 // comes too late, as in PostgreSQL while it waits for synchronous standbys:
 // the statement will soon be over.
@@ -149,6 +157,7 @@ func (n *Node) await(ctx context.Context, p *pending) outcome {
 	timeout := time.NewTimer(n.cfg.QuorumTimeout)
 	defer timeout.Stop()
 	cancelled := ctx.Done()
+	var commit raft.Index // the commit index when the time was over
 	for {
 		select {
 		case o := <-p.done:
@@ -162,7 +171,16 @@ func (n *Node) await(ctx context.Context, p *pending) outcome {
 				return outcome{err: ctx.Err()}
 			}
 		case <-timeout.C:
-			return n.giveUp(p, errcode.CannotConnectNow, "the cluster has no quorum")
+			// What is committed has had its quorum. It waits for its turn here,
+			// or is being carried out, and will have an outcome.
+			view := n.view.Load().raft
+			if commit == 0 {
+				commit = view.Commit
+			}
+			if view.Applied >= commit {
+				return n.giveUp(p, errcode.CannotConnectNow, "the cluster has no quorum")
+			}
+			timeout.Reset(applyPoll)
 		case <-n.stopped:
 			return n.giveUp(p, errcode.AdminShutdown, "terminating connection: this node is shutting down")
 		}

@@ -10,12 +10,14 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"quorate/internal/errcode"
 	"quorate/internal/exitcode"
 	"quorate/internal/vfs"
 	"quorate/pgwire"
+	"quorate/raft"
 	"quorate/sqlplan"
 )
 
@@ -234,4 +236,44 @@ func copyFile(t *testing.T, from, to string) {
 	if err := os.WriteFile(to, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestSlowStatement runs a statement that takes longer than the patience with a
+// missing quorum. There is a quorum, so it is carried out, and so are those
+// that wait behind it.
+func TestSlowStatement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &Node{
+			cfg: testConfig(t, "n1", t.TempDir()), metrics: newMetrics(), commands: newCommands(1),
+			stopped: make(chan struct{}),
+		}
+		show := func(commit, applied raft.Index) {
+			n.view.Store(&view{raft: raft.Status{Commit: commit, Applied: applied}})
+		}
+		show(10, 9) // entry 10 is being applied
+		write := func() (*pending, chan outcome) {
+			p, done := n.commands.reserve(), make(chan outcome, 1)
+			p.state.Store(proposed)
+			go func() { done <- n.await(context.Background(), p) }()
+			return p, done
+		}
+		slow, slowDone := write()
+		_, lost := write()
+		time.Sleep(10 * n.cfg.QuorumTimeout)
+		synctest.Wait()
+		if len(slowDone)+len(lost) > 0 {
+			t.Fatal("a command is given up that may be among those that are being applied")
+		}
+		n.commands.settle(slow, outcome{})
+		show(20, 10) // the other was not among them
+		time.Sleep(n.cfg.QuorumTimeout)
+		synctest.Wait()
+		if o := <-slowDone; o.err != nil {
+			t.Errorf("the slow statement ends with %v", o.err)
+		}
+		var unknown *errcode.Error
+		if o := <-lost; !errors.As(o.err, &unknown) || unknown.Code != errcode.StatementCompletionUnknown {
+			t.Errorf("the one without a quorum ends with %v, want 40003", o.err)
+		}
+	})
 }
