@@ -367,7 +367,7 @@ func run(t *testing.T, rt *rapid.T, entries []Entry, size, fate func() int) (res
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "db")
 	open := func() *FSM {
-		f, err := Open(path, Options{Readers: 1})
+		f, err := Open(path, Options{Readers: 1, CacheBytes: 128 << 10})
 		if err != nil {
 			rt.Fatal(err)
 		}

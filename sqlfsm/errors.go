@@ -113,6 +113,7 @@ var messages = []struct {
 	{"^bad JSON path", errcode.InvalidParameterValue, ""},
 	{"^too many columns", errcode.TooManyColumns, ""},
 	{"^too many ", errcode.StatementTooComplex, ""},
+	{"nested too deep", errcode.StatementTooComplex, ""},
 	{"^parser stack overflow", errcode.StatementTooComplex, ""},
 	{"^Expression tree is too large", errcode.StatementTooComplex, ""},
 	{"^string or blob too big", errcode.ProgramLimitExceeded, ""},
