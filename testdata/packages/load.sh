@@ -11,38 +11,8 @@
 # It needs dpkg-query and psql. Its ports may be moved with SQL_PORT, PEER_PORT
 # and ADMIN_PORT.
 set -euo pipefail
-export LC_ALL=C.UTF-8 PGCONNECT_TIMEOUT=5
-cd "$(dirname "$0")/../.."
+source "$(dirname "$0")/../dev.sh"
 
-work=$(mktemp -d)
-dev=
-finish() {
-    if [[ -n $dev ]]; then kill "$dev" 2>/dev/null || true; wait "$dev" || true; fi
-    rm -rf "$work"
-}
-trap finish EXIT
-
-quorate=${1:-}
-if [[ -z $quorate ]]; then
-    quorate=$work/quorate
-    go build -o "$quorate" ./cmd/quorate
-fi
-
-fail() { echo "FAILED: $*" >&2; exit 1; }
-
-# start_dev starts the cluster in $work/cluster, and waits for its table.
-start_dev() {
-    "$quorate" dev --data-dir "$work/cluster" "$@" >"$work/dev.out" 2>"$work/dev.err" &
-    dev=$!
-    for _ in $(seq 300); do
-        grep -q '^psql' "$work/dev.out" && return
-        kill -0 "$dev" 2>/dev/null || { cat "$work/dev.err" >&2; fail "quorate dev ended"; }
-        sleep 0.1
-    done
-    fail "quorate dev was not ready in 30 s"
-}
-# of NAME COLUMN prints a cell of dev's table: 2 process id, 4 SQL, 5 admin.
-of() { awk -v name="$1" -v column="$2" '$1 == name { print $column }' "$work/dev.out"; }
 # status asks the node that is named.
 status() { "$quorate" status --endpoint "$(of "$1" 5)"; }
 sql() { local node=$1; shift; psql -X -q -v ON_ERROR_STOP=1 "$@" "$(of "$node" 4)"; }
@@ -99,7 +69,7 @@ compare() {
     done
 }
 
-start_dev --sql-port "${SQL_PORT:-24432}" --peer-port "${PEER_PORT:-27432}" --admin-port "${ADMIN_PORT:-28432}"
+start_dev --data-dir "$work/cluster" "${ports[@]}"
 leader=$(status n1 | awk '$2 == "leader" { print $1 }')
 survivors=()
 for node in n1 n2 n3; do [[ $node == "$leader" ]] || survivors+=("$node"); done
@@ -131,7 +101,7 @@ compare "${survivors[@]}"
 echo "stopping all, starting all three again"
 kill -INT "$dev"
 wait "$dev" || fail "quorate dev did not stop cleanly"
-start_dev
+start_dev --data-dir "$work/cluster"
 await_equal 3
 compare n1 n2 n3
 echo "equal: $total packages on three nodes"
