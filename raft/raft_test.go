@@ -169,6 +169,34 @@ func TestReadsAreBounded(t *testing.T) {
 	}
 }
 
+// TestForwardedReadsAreBounded: on a follower whose questions are lost, while it
+// hears its leader, reads are given up in the end, for newer ones: when the way
+// is open again, a read is answered.
+func TestForwardedReadsAreBounded(t *testing.T) {
+	c := startedCluster(3)
+	c.elect(1)
+	c.stabilize()
+	const reads = 3 * readsMax
+	for request := uint64(1); request <= reads; request++ {
+		if err := c.read(2, request); err != nil {
+			t.Fatalf("read %d: %v", request, err)
+		}
+		c.settle(2)
+		c.wire = nil // the question is lost
+	}
+	if n := len(c.node(2).reads); n != readsMax {
+		t.Errorf("of %d reads %d still wait", reads, n)
+	}
+	if err := c.read(2, reads+1); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(2)
+	c.stabilize()
+	if len(c.node(2).reads) != 0 {
+		t.Error("there are reads without an answer")
+	}
+}
+
 // TestNewRefuses: wrong settings and damaged logs are errors in sentences.
 func TestNewRefuses(t *testing.T) {
 	three := []Member{{ID: 1}, {ID: 2}, {ID: 3}}

@@ -59,8 +59,13 @@ func (r *Raft) ReadIndex(request uint64) error {
 		return &NotLeaderError{}
 	}
 	s := &r.reads
-	if len(s.waiting)+len(s.unsent)+len(s.forwarded) >= readsMax {
+	if len(s.waiting)+len(s.unsent) >= readsMax {
 		return ErrReadDropped
+	}
+	if len(s.forwarded) >= readsMax {
+		// Questions are being lost, or answers. Only a newer question can bring
+		// an end to that.
+		r.loseForwarded()
 	}
 	if r.role == Leader {
 		s.waiting = append(s.waiting, leaderRead{r.id, request})
@@ -163,9 +168,16 @@ func (r *Raft) loseReads() {
 			}
 		}
 	}
+	r.loseForwarded()
+	r.lostReads = append(r.lostReads, s.unsent...)
+	s.asked, s.waiting, s.unsent = s.asked[:0], s.waiting[:0], s.unsent[:0]
+}
+
+// loseForwarded gives up the reads that wait for the leader's answer.
+func (r *Raft) loseForwarded() {
+	s := &r.reads
 	for _, read := range s.forwarded {
 		r.lostReads = append(r.lostReads, read.request)
 	}
-	r.lostReads = append(r.lostReads, s.unsent...)
-	s.asked, s.waiting, s.unsent, s.forwarded = s.asked[:0], s.waiting[:0], s.unsent[:0], s.forwarded[:0]
+	s.forwarded = s.forwarded[:0]
 }
