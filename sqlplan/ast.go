@@ -223,6 +223,7 @@ type query struct {
 type selectCore struct {
 	pos      int
 	distinct bool
+	on       []expr // DISTINCT ON (…)
 	items    []selectItem
 	from     []fromItem
 	where    expr

@@ -1,6 +1,7 @@
 package sqlplan
 
 import (
+	"strconv"
 	"strings"
 
 	"quorate/internal/errcode"
@@ -292,6 +293,7 @@ func (t *newTable) constraint(c *constraint, col *Column) {
 		c.x, col.Generated = x, true
 	case "CHECK":
 		c.x = r.boolean(r.expr(c.x, t.scope), "CHECK")
+		t.nameCheck(c, col)
 	case "REFERENCES":
 		t.reference(c)
 	case "UNIQUE":
@@ -299,6 +301,52 @@ func (t *newTable) constraint(c *constraint, col *Column) {
 			t.find(n)
 		}
 	}
+}
+
+// nameCheck names a CHECK as PostgreSQL does (ChooseConstraintName), so that
+// an error can name it: table_column_check for a column's and for a table's of
+// one column, else table_check, with a number where that is taken.
+func (t *newTable) nameCheck(c *constraint, col *Column) {
+	if c.name != "" || t.r.err != nil {
+		return
+	}
+	name := t.relation.Name
+	if used := columnsOf(c.x, nil); col != nil {
+		name += "_" + col.Name
+	} else if len(used) == 1 {
+		name += "_" + used[0]
+	}
+	name += "_check"
+	taken := map[string]bool{}
+	each := func(list []constraint) {
+		for _, other := range list {
+			taken[other.name] = true
+		}
+	}
+	each(t.def.constraints)
+	for _, d := range t.def.columns {
+		each(d.constraints)
+	}
+	c.name = name
+	for i := 1; taken[c.name]; i++ {
+		c.name = name + strconv.Itoa(i)
+	}
+}
+
+// columnsOf are the names of the columns in an expression, each once.
+func columnsOf(e expr, names []string) []string {
+	if ref, ok := e.(*columnRef); ok && ref.col != nil {
+		for _, n := range names {
+			if n == ref.col.name {
+				return names
+			}
+		}
+		return append(names, ref.col.name)
+	}
+	for _, child := range children(e) {
+		names = columnsOf(child, names)
+	}
+	return names
 }
 
 // defaultFor resolves a column's default, as an assignment to it.

@@ -26,6 +26,8 @@
 //     call checked functions (pgfunc's q_add, q_div …). Arithmetic on smallint
 //     and integer is done in 64 bits, which cannot overflow; a result that is
 //     too large for its type is an error where it is stored or sent.
+//   - DISTINCT ON keeps the first row by a row_number(); intervals compare by
+//     q_interval_order.
 //   - ORDER BY puts NULLs last (DESC: first), as PostgreSQL does. Where the
 //     column cannot be NULL nothing is said, so that an index can serve.
 //   - A SELECT with aggregates is held to the GROUP BY rule (42803).
@@ -48,8 +50,9 @@
 // its storage class is a CHECK named "quorate <type> <modifiers>", from which
 // the state machine makes PostgreSQL's error.
 //
-// Calculations with numeric use SQLite's doubles; numeric values are rounded to
-// the column's scale when they are stored.
+// Calculations with numeric are decimal and then rounded to a double's digits;
+// numeric values are rounded to the column's scale when they are stored. The
+// zeros at a numeric's end are shown where its scale is known (scale.go).
 //
 // A column without a type, which PostgreSQL does not have, holds anything and
 // follows SQLite's rules in comparisons and arithmetic.

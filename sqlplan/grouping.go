@@ -15,6 +15,9 @@ func (r *resolver) checkGrouping(q *query, sc *scope) {
 		g.check(item.x)
 	}
 	g.check(q.core.having)
+	for _, e := range q.core.on {
+		g.check(e)
+	}
 	for _, o := range q.order {
 		if o.ordinal == 0 {
 			g.check(o.x)

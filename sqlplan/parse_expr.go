@@ -367,7 +367,11 @@ func (p *parser) numeric(pos int, text string) expr {
 	if err != nil {
 		p.stop(asError(err).At(position(p.src, pos)))
 	}
-	return &constant{node: node{pos, pgtype.Of(pgtype.Numeric)}, val: v}
+	t := pgtype.Of(pgtype.Numeric)
+	if _, fraction, ok := strings.Cut(text, "."); ok && !strings.ContainsAny(fraction, "eE") {
+		t = numericOf(len(fraction))
+	}
+	return &constant{node: node{pos, t}, val: v}
 }
 
 // parenthesis reads (expr), (query) or a row.

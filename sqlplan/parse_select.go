@@ -278,9 +278,10 @@ func (p *parser) valueOrDefault() expr {
 func (p *parser) selectCore(pos int) *selectCore {
 	c := &selectCore{pos: pos}
 	if p.accept("distinct") {
-		c.distinct = true
-		if p.is("on") {
-			p.unsupported(p.tok.pos, "DISTINCT ON").WithHint("Use GROUP BY, or row_number() OVER (…) in a subquery.")
+		if c.distinct = !p.accept("on"); !c.distinct {
+			p.expectOp("(")
+			c.on = p.exprList()
+			p.expectOp(")")
 		}
 	} else {
 		p.accept("all")

@@ -1,10 +1,18 @@
 package sqlplan
 
+import (
+	"strconv"
+	"strings"
+)
+
 // query writes a query; with aliases, its columns get the names by which a
 // query around it knows them.
 func (p *printer) query(q *query, aliases bool) {
 	p.with(q.with)
 	switch {
+	case q.core != nil && q.core.on != nil:
+		p.distinctOn(q, aliases)
+		return
 	case q.core != nil:
 		p.core(q, aliases)
 	case q.set != nil:
@@ -27,6 +35,10 @@ func (p *printer) query(q *query, aliases bool) {
 		p.w(" ORDER BY ")
 		p.orderItems(q.order)
 	}
+	p.limits(q)
+}
+
+func (p *printer) limits(q *query) {
 	if q.limit != nil {
 		p.w(" LIMIT ")
 		p.limit(q.limit)
@@ -37,6 +49,55 @@ func (p *printer) query(q *query, aliases bool) {
 		p.w(" OFFSET ")
 		p.expr(q.offset)
 	}
+}
+
+// distinctOn writes SELECT DISTINCT ON, which SQLite does not have: of the rows
+// that are equal in its expressions the first in the query's order stays.
+//
+//	SELECT a, b FROM (SELECT a, b, row_number() OVER (PARTITION BY … ORDER BY …) AS "row",
+//	  … AS "order 1" FROM …) WHERE "row" = 1 ORDER BY "order 1" …
+func (p *printer) distinctOn(q *query, aliases bool) {
+	c := *q.core
+	c.on = nil
+	inner := &query{pos: q.pos, core: &c, cols: append([]outColumn(nil), q.cols...)}
+	c.items = append([]selectItem(nil), c.items...)
+	used := map[string]bool{}
+	for _, col := range q.cols {
+		used[strings.ToLower(col.emit)] = true
+	}
+	add := func(x expr, name string) (emit string) {
+		emit = uniqueName(name, used)
+		c.items = append(c.items, selectItem{x: x})
+		inner.cols = append(inner.cols, outColumn{name: emit, emit: emit})
+		return emit
+	}
+	order := append([]orderItem(nil), q.order...)
+	outer := append([]orderItem(nil), q.order...)
+	for i, o := range order {
+		if o.ordinal > 0 {
+			order[i].x, order[i].ordinal = c.items[o.ordinal-1].x, 0
+		}
+		name := add(order[i].x, "order "+strconv.Itoa(i+1))
+		outer[i].x, outer[i].ordinal = &columnRef{node: *order[i].x.base(), column: name}, 0
+	}
+	row := add(&call{name: "row_number", emit: "row_number", over: &window{partition: q.core.on, order: order}}, "row")
+	p.w("SELECT ")
+	for i, col := range q.cols {
+		if i > 0 {
+			p.w(", ")
+		}
+		p.name(col.emit)
+	}
+	p.w(" FROM (")
+	p.core(inner, true)
+	p.w(") WHERE ")
+	p.name(row)
+	p.w(" = 1")
+	if outer != nil {
+		p.w(" ORDER BY ")
+		p.orderItems(outer)
+	}
+	p.limits(q)
 }
 
 // singleRow writes a query used as a value. SQLite would take the first row of
@@ -82,7 +143,7 @@ func (p *printer) limit(e expr) {
 // parentheses nor precedence there, and groups to the left; what would group
 // otherwise becomes a query of its own.
 func (p *printer) setOperand(q *query, left, aliases bool) {
-	if q.with == nil && q.order == nil && q.limit == nil && q.offset == nil && (q.set == nil || left) {
+	if q.with == nil && q.order == nil && q.limit == nil && q.offset == nil && (q.set == nil || left) && (q.core == nil || q.core.on == nil) {
 		p.query(q, aliases)
 		return
 	}

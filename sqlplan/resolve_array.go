@@ -38,6 +38,9 @@ func (r *resolver) inArray(x *in) (list bool) {
 	}
 	pair := []expr{x.x, &columnRef{node: node{p.pos, pgtype.Of(element)}}}
 	common := r.comparable(pair, x.pos, "=")
+	if common.OID == pgtype.Interval {
+		r.unsupported(x.pos, "= ANY (array) of %s", formatType(common))
+	}
 	if r.err != nil {
 		return false
 	}

@@ -135,7 +135,9 @@ func (r *resolver) unifyCall(x *call) expr {
 	what := strings.ToUpper(x.name)
 	if x.name == "nullif" {
 		pair := []expr{x.args[0], x.args[1]}
-		r.comparable(pair, x.pos, "=")
+		if t := r.comparable(pair, x.pos, "="); t.OID == pgtype.Interval {
+			r.unsupported(x.pos, "NULLIF of %s", formatType(t))
+		}
 		x.args = pair
 		x.typ = pair[0].base().typ
 		x.emit = "nullif"
@@ -252,8 +254,11 @@ func (r *resolver) match(f *pgfunc.Function, x *call) int {
 			score += 2
 		case have == pgtype.Unknown:
 			score += 4
-			if isText(want) {
-				score++ // undecided literals are text first
+			switch {
+			case isText(want): // undecided literals are text first
+				score += 2
+			case want == pgtype.Float8 || want == pgtype.Timestamptz: // preferred types
+				score++
 			}
 		case have == 0:
 			score++
@@ -279,6 +284,10 @@ func (r *resolver) applyFunction(x *call, f *pgfunc.Function, sc *scope) expr {
 	result := pgtype.Of(f.Result)
 	for i, a := range x.args {
 		want := argument(f, i)
+		if _, scaled := scaleOf(a); scaled && f.TypeArgs && f.Result == pgtype.Text && a.base().typ.OID == pgtype.Numeric {
+			x.args[i] = r.coerce(a, pgtype.Of(pgtype.Text), explicit) // with its zeros
+			continue
+		}
 		if want != pgtype.Any {
 			x.args[i] = r.coerce(a, pgtype.Of(want), implicit)
 			continue
@@ -293,6 +302,7 @@ func (r *resolver) applyFunction(x *call, f *pgfunc.Function, sc *scope) expr {
 		}
 	}
 	x.typ = result
+	x.typ = scaledCall(x)
 	x.emit = f.SQLite
 	if x.emit == "" {
 		x.emit = f.Name
@@ -392,6 +402,7 @@ func (r *resolver) aggregateClauses(x *call, f *pgfunc.Function, sc *scope) {
 		x.order[i].x = r.expr(x.order[i].x, sc)
 		x.order[i].keepNulls = keepNulls(x.order[i])
 		r.sortable(x.order[i].x)
+		x.order[i].x = sortKey(x.order[i].x)
 	}
 	if x.filter != nil {
 		x.filter = r.boolean(r.expr(x.filter, sc), "FILTER")
@@ -441,6 +452,7 @@ func (r *resolver) window(w *window, sc *scope) {
 		w.order[i].x = r.expr(w.order[i].x, sc)
 		w.order[i].keepNulls = keepNulls(w.order[i])
 		r.sortable(w.order[i].x)
+		w.order[i].x = sortKey(w.order[i].x)
 	}
 	if w.frame == nil || r.err != nil {
 		return
@@ -467,7 +479,7 @@ func (r *resolver) sortable(e expr) {
 	case pgtype.JSON:
 		r.fail(e.base().pos, errcode.UndefinedFunction, "could not identify an ordering operator for type %s", formatType(t)).
 			WithHint("Use an explicit ordering operator or modify the query.")
-	case pgtype.Interval, pgtype.JSONB:
+	case pgtype.JSONB:
 		r.unsupported(e.base().pos, "sorting by a value of type %s", formatType(t))
 	}
 }

@@ -141,7 +141,7 @@ func (r *resolver) insert(s *insertStatement) []outColumn {
 	if s.conflict != nil {
 		r.conflict(s.conflict, item)
 	}
-	return r.returning(s.returning, &s.returning, item)
+	return r.returning(&s.returning, item, nil)
 }
 
 // insertColumns are the columns that values go to: those named, else all that
@@ -391,15 +391,25 @@ func (r *resolver) setQuery(a *assignment, item *rangeItem, columns []int, sc *s
 	}
 }
 
-func (r *resolver) returning(items []selectItem, list *[]selectItem, item *rangeItem) []outColumn {
-	if items == nil || r.err != nil {
+// returning resolves RETURNING. SQLite knows only the target's columns there;
+// those of others, the tables of FROM or USING, are refused.
+func (r *resolver) returning(list *[]selectItem, item *rangeItem, others []*rangeItem) []outColumn {
+	if *list == nil || r.err != nil {
 		return nil
 	}
 	// SQLite does not know the alias there, only the table's own name.
 	named := relationItem(item.relation, item.name)
 	named.emit = item.relation.Name
-	sc := &scope{parent: r.outer, items: []*rangeItem{named}, clause: "RETURNING"}
-	return r.items(list, sc)
+	sc := &scope{parent: r.outer, items: append([]*rangeItem{named}, others...), clause: "RETURNING"}
+	cols := r.items(list, sc)
+	for _, selected := range *list {
+		for _, other := range others {
+			if r.err == nil && usesItem(selected.x, other) {
+				r.unsupported(selected.x.base().pos, "RETURNING a column of \"%s\", which is not what is changed,", other.name)
+			}
+		}
+	}
+	return cols
 }
 
 func (r *resolver) update(s *updateStatement) []outColumn {
@@ -417,7 +427,7 @@ func (r *resolver) update(s *updateStatement) []outColumn {
 		sc.clause = "WHERE"
 		s.where = r.boolean(r.expr(s.where, sc), "WHERE")
 	}
-	return r.returning(s.returning, &s.returning, item)
+	return r.returning(&s.returning, item, sc.items[1:])
 }
 
 func (r *resolver) delete(s *deleteStatement) []outColumn {
@@ -436,7 +446,7 @@ func (r *resolver) delete(s *deleteStatement) []outColumn {
 	if s.using != nil && (item.relation.Kind != Table || item.relation.WithoutRowid || item.rowidName() == "") {
 		r.unsupported(s.target.pos, "DELETE USING on a table without row ids").WithHint("Use WHERE … IN (SELECT …).")
 	}
-	return r.returning(s.returning, &s.returning, item)
+	return r.returning(&s.returning, item, sc.items[1:])
 }
 
 // rowidName is a name of the row id that no column hides.

@@ -239,7 +239,9 @@ func (r *resolver) inQuery(x *in, sc *scope) expr {
 	want := make([]pgtype.Type, len(cols))
 	for i := range cols {
 		pair := []expr{left[i], &columnRef{node: node{left[i].base().pos, cols[i].typ}}}
-		want[i] = r.comparable(pair, x.pos, "=")
+		if want[i] = r.comparable(pair, x.pos, "="); want[i].OID == pgtype.Interval {
+			r.unsupported(x.pos, "IN (SELECT …) of %s", formatType(want[i]))
+		}
 		left[i] = pair[0]
 	}
 	if !isRow {
@@ -280,6 +282,9 @@ func (r *resolver) textOperand(e, other expr, op string, pos int, left bool) exp
 		}
 		r.noOperator(pos, op, l, rt)
 	}
+	if n, ok := t.Length(); ok && t.OID == pgtype.BPChar { // its blanks count here
+		return &emitCall{node: node{e.base().pos, pgtype.Of(pgtype.Text)}, name: "q_rpad", args: []expr{e, integer(pos, int64(n))}}
+	}
 	return e
 }
 
@@ -317,10 +322,6 @@ func (r *resolver) comparable(list []expr, pos int, op string) pgtype.Type {
 		r.noOperator(pos, op, t, t)
 		return t
 	}
-	if t.OID == pgtype.Interval && op != "=" && op != "<>" && op != "IS" && op != "IS NOT" {
-		r.unsupported(pos, "comparing intervals with %s", op)
-		return t
-	}
 	if t.OID == 0 {
 		r.untyped(list)
 		return t
@@ -329,9 +330,18 @@ func (r *resolver) comparable(list []expr, pos int, op string) pgtype.Type {
 		if u := e.base().typ; numberRank(u.OID) > 0 && numberRank(t.OID) > 0 {
 			continue // SQLite compares numbers of both classes by value
 		}
-		list[i] = r.coerce(e, pgtype.Of(t.OID), implicit)
+		list[i] = sortKey(r.coerce(e, pgtype.Of(t.OID), implicit))
 	}
 	return t
+}
+
+// sortKey is what an expression is compared and sorted by: an interval's
+// length, which its stored form does not show.
+func sortKey(e expr) expr {
+	if e.base().typ.OID != pgtype.Interval {
+		return e
+	}
+	return &emitCall{node: *e.base(), name: "q_interval_order", args: []expr{e}}
 }
 
 // untyped leaves operands of columns without a type to SQLite: literals that

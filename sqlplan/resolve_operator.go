@@ -166,6 +166,7 @@ func (r *resolver) chooseArithmetic(x *binary) expr {
 	case x.op == "^":
 		return emit("q_power")
 	case t == pgtype.Numeric:
+		x.typ = scaledNumeric(x.op, x.l, x.r)
 		return emit("q_numeric_" + operatorNames[x.op])
 	case isFloat(t):
 		x.l, x.r = r.toFloat(x.l), r.toFloat(x.r)

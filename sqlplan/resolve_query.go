@@ -85,6 +85,7 @@ func (r *resolver) recursive(c *cte, outer *scope) {
 		if first[i].typ.OID == pgtype.Unknown {
 			first[i].typ = pgtype.Of(pgtype.Text)
 		}
+		first[i].typ.Mod = -1 // the second part may have another
 	}
 	r.cteColumns(c, first)
 	for i := range c.cols {
@@ -156,11 +157,12 @@ func (r *resolver) core(q *query, outer *scope) []outColumn {
 		c.having = r.boolean(r.expr(c.having, sc), "HAVING")
 	}
 	r.orderCore(q, cols, sc)
+	r.distinctOn(q, cols, sc)
 	c.aggregated = sc.core.aggregates > 0
 	if r.err == nil && (sc.core.aggregates > 0 || c.group != nil || c.having != nil) {
 		r.checkGrouping(q, sc)
 	}
-	if q.locking && (c.distinct || c.group != nil || sc.core.aggregates > 0) {
+	if q.locking && (c.distinct || c.on != nil || c.group != nil || sc.core.aggregates > 0) {
 		r.fail(q.pos, errcode.FeatureNotSupported, "FOR UPDATE is not allowed with DISTINCT, GROUP BY or aggregate functions")
 	}
 	return cols
@@ -342,9 +344,17 @@ func (r *resolver) orderCore(q *query, cols []outColumn, sc *scope) {
 			return
 		}
 		if r.orderOutput(o, cols) {
-			if o.ordinal > 0 {
-				r.sortable(q.core.items[o.ordinal-1].x)
+			if o.ordinal == 0 {
+				continue
 			}
+			x := q.core.items[o.ordinal-1].x
+			if r.sortable(x); x.base().typ.OID != pgtype.Interval {
+				continue
+			}
+			if q.core.distinct {
+				r.unsupported(o.x.base().pos, "SELECT DISTINCT sorted by an interval")
+			}
+			o.x, o.ordinal = sortKey(x), 0
 			continue
 		}
 		o.x = r.expr(o.x, sc)
@@ -360,6 +370,46 @@ func (r *resolver) orderCore(q *query, cols []outColumn, sc *scope) {
 		if q.core.distinct && !inList(o.x, q.core.items) {
 			r.fail(o.x.base().pos, errcode.InvalidColumnReference, "for SELECT DISTINCT, ORDER BY expressions must appear in select list")
 		}
+		if q.core.distinct && o.x.base().typ.OID == pgtype.Interval {
+			r.unsupported(o.x.base().pos, "SELECT DISTINCT sorted by an interval")
+		}
+		o.x = sortKey(o.x)
+	}
+}
+
+// distinctOn resolves DISTINCT ON, whose expressions are read like ORDER BY's
+// and have to be the first of those.
+func (r *resolver) distinctOn(q *query, cols []outColumn, sc *scope) {
+	c := q.core
+	seen := map[string]bool{}
+	for i, e := range c.on {
+		if r.err != nil {
+			return
+		}
+		o := orderItem{x: e}
+		if r.orderOutput(&o, cols) && r.err == nil {
+			c.on[i] = c.items[o.ordinal-1].x
+		} else {
+			c.on[i] = r.expr(e, sc)
+		}
+		if r.err == nil {
+			seen[sqlOf(c.on[i])] = true
+		}
+	}
+	matched := map[string]bool{}
+	for _, o := range q.order {
+		if r.err != nil || len(matched) == len(seen) {
+			return
+		}
+		x := o.x
+		if o.ordinal > 0 {
+			x = c.items[o.ordinal-1].x
+		}
+		if !seen[sqlOf(x)] {
+			r.fail(c.on[0].base().pos, errcode.InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions")
+			return
+		}
+		matched[sqlOf(x)] = true
 	}
 }
 
@@ -444,6 +494,10 @@ func (r *resolver) orderSet(q *query) {
 			r.fail(o.x.base().pos, errcode.FeatureNotSupported, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").
 				WithDetail("Only result column names can be used, not expressions or functions.").
 				WithHint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
+			return
+		}
+		if r.err == nil && q.cols[o.ordinal-1].typ.OID == pgtype.Interval {
+			r.unsupported(o.x.base().pos, "UNION/INTERSECT/EXCEPT sorted by an interval")
 		}
 	}
 }

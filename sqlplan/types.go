@@ -99,12 +99,16 @@ func convertible(from, to uint32, c context) bool {
 }
 
 // commonType finds the type that operands, branches of CASE, or rows of VALUES
-// share (section 10.5). ok is false when there is none.
+// share (section 10.5). ok is false when there is none. It has a modifier only
+// when all of them have that one: an undecided literal is not cut to it.
 func commonType(types []pgtype.Type) (t pgtype.Type, ok bool) {
 	t = pgtype.Of(pgtype.Unknown)
+	undecided := false
 	for _, u := range types {
 		switch {
-		case u.OID == pgtype.Unknown || u == t:
+		case u.OID == pgtype.Unknown:
+			undecided = true
+		case u == t:
 		case t.OID == pgtype.Unknown:
 			t = u
 		case t.OID == 0 || u.OID == 0:
@@ -119,8 +123,11 @@ func commonType(types []pgtype.Type) (t pgtype.Type, ok bool) {
 			return t, false
 		}
 	}
-	if t.OID == pgtype.Unknown {
+	switch {
+	case t.OID == pgtype.Unknown:
 		t = pgtype.Of(pgtype.Text)
+	case undecided:
+		t.Mod = -1
 	}
 	return t, true
 }
@@ -174,6 +181,9 @@ func (r *resolver) coerce(e expr, to pgtype.Type, c context) expr {
 		r.cannotConvert(n.pos, from, to)
 		return e
 	}
+	if from.OID == to.OID && to.Mod < 0 && n.typ.OID == to.OID {
+		return e // keeps its modifier
+	}
 	if sameStored(from.OID, to.OID) && (to.Mod < 0 || to.Mod == from.Mod && from.OID == to.OID || r.checked(to, c)) {
 		n.typ = pgtype.Type{OID: to.OID, Mod: max(to.Mod, -1)}
 		return e
@@ -201,6 +211,12 @@ func (r *resolver) castCall(e expr, from, to pgtype.Type, c context) expr {
 		name = "q_assign_"
 	}
 	pos := e.base().pos
+	if scale, ok := scaleOf(e); ok && from.OID == pgtype.Numeric && isText(to.OID) {
+		e = &emitCall{node: node{pos, pgtype.Of(pgtype.Text)}, name: "q_numeric_text", args: []expr{e, integer(pos, int64(scale))}}
+		if from = e.base().typ; sameStored(from.OID, to.OID) && to.Mod < 0 {
+			return e
+		}
+	}
 	call := &emitCall{node: node{pos, to}, name: name + pgtype.InternalName(to.OID)}
 	call.args = []expr{e, integer(pos, int64(from.OID))}
 	zone := needsZone(from.OID, to.OID)

@@ -29,6 +29,7 @@
 //	q_power(x, y)                         the operator ^
 //	q_numeric_sum(array), q_numeric_avg   of the numerics in a JSON array, exactly: SQLite's
 //	                                      sum() adds doubles
+//	q_numeric_text(x, scale)              a numeric as text, with so many digits after the point
 //	q_zip(a, b, …)                        JSON arrays to one of rows, for unnest()
 //	q_single(n, x)                        x, the value of a subquery; 21000 when its rows, n,
 //	                                      are more than one
@@ -44,6 +45,7 @@
 //	q_date_add(d, days), q_date_sub(d, e) date + integer, date - date in days
 //	q_interval_add(i, j)                  interval + interval
 //	q_interval_neg(i)                     for minus, in front of the four above
+//	q_interval_order(i)                   what intervals compare and sort by
 //	q_interval_mul(i, x), _div            interval * and / a number
 //	random(), randomblob(n)               SQLite's own, with the command's stream
 //

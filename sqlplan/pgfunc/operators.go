@@ -27,6 +27,7 @@ var operatorFunctions = []internalFunction{
 	{name: "q_numeric_div", args: 2, strict: true, code: numeric(pgtype.NumericDiv)},
 	{name: "q_numeric_mod", args: 2, strict: true, code: numeric(pgtype.NumericMod)},
 	{name: "q_power", args: 2, strict: true, code: power},
+	{name: "q_numeric_text", args: 2, strict: true, code: numericText},
 	{name: "q_zip", args: -1, code: zipArrays},
 	{name: "q_single", args: 2, code: single},
 	{name: "q_numeric_sum", args: 1, strict: true, code: numericTotal(pgtype.NumericSum)},
@@ -54,6 +55,13 @@ func single(_ Context, args []value.Value) (value.Value, error) {
 		return fail(errcode.CardinalityViolation, "more than one row returned by a subquery used as an expression")
 	}
 	return args[1], nil
+}
+
+// numericText writes a numeric with so many digits after the point.
+func numericText(_ Context, args []value.Value) (value.Value, error) {
+	t := pgtype.Type{OID: pgtype.Numeric, Mod: pgtype.PrecisionMod(1000, intOf(args[1]))}
+	text, err := pgtype.AppendText(nil, t, args[0], nil)
+	return value.TextBytes(text), err
 }
 
 // numericTotal is an aggregate of numerics that were gathered in a JSON array.

@@ -64,6 +64,7 @@ var spanFunctions = []internalFunction{
 	{name: "q_time_add", args: 2, strict: true, code: timeAdd},
 	{name: "q_interval_add", args: 2, strict: true, code: intervalAdd},
 	{name: "q_interval_neg", args: 1, strict: true, code: intervalNeg},
+	{name: "q_interval_order", args: 1, strict: true, code: intervalOrder},
 	{name: "q_interval_mul", args: 2, strict: true, code: intervalMul},
 	{name: "q_interval_div", args: 2, strict: true, code: intervalDiv},
 }
@@ -246,6 +247,23 @@ func intervalNeg(_ Context, args []value.Value) (value.Value, error) {
 		return value.Value{}, err
 	}
 	return s.Negate().Value(), nil
+}
+
+// intervalOrder is what intervals compare by: their length in microseconds, a
+// month being 30 days and a day 24 hours (interval_cmp_value).
+func intervalOrder(_ Context, args []value.Value) (value.Value, error) {
+	s, err := spanOf(args[0])
+	if err != nil {
+		return value.Value{}, err
+	}
+	n, ok := mulInt(int64(s.Months)*30+int64(s.Days), 24*60*60*1000000)
+	if ok {
+		n, ok = addInt(n, s.Micros)
+	}
+	if !ok {
+		return fail(errcode.DatetimeFieldOverflow, "interval out of range for a comparison")
+	}
+	return value.Int(n), nil
 }
 
 func intervalMul(_ Context, args []value.Value) (value.Value, error) {

@@ -35,8 +35,8 @@
 //
 // Time forms have one length each, so that TEXT comparison is time order and
 // max() is right. Years are 0001 to 9999; infinity and BC are refused (22008).
-// Intervals compare as text: equality means the same months, days and
-// microseconds; '1 day' and '24 hours' differ, and order means nothing.
+// Intervals compare by q_interval_order (package pgfunc); as text, which is how
+// GROUP BY, DISTINCT and unique indexes see them, '1 day' and '24 hours' differ.
 //
 // Time zones come from the data inside the binary (LoadLocation), never from
 // the machine's, so that every node knows the same rules. The words now, today
