@@ -19,6 +19,7 @@
 //	rows.go       results, written by hand: the hot path
 //	sessioncommand.go  SET, SHOW, DEALLOCATE, COMMIT …    settings.go  what there is to SET
 //	cancel.go     cancel requests, statement_timeout, shutdown
+//	vanished.go   ends the statements of clients that have gone
 //	errors.go     what clients are told
 //	metrics.go    what is counted
 //

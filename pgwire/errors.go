@@ -27,6 +27,7 @@ const codeNotice errcode.Code = "00000"
 var (
 	errUserCancel       = errcode.Newf(errcode.QueryCanceled, "canceling statement due to user request")
 	errStatementTimeout = errcode.Newf(errcode.QueryCanceled, "canceling statement due to statement timeout")
+	errClientVanished   = errcode.Newf(errcode.QueryCanceled, "canceling statement because the client has gone")
 	errShutdown         = errcode.Newf(errcode.AdminShutdown, "terminating connection due to administrator command")
 )
 

@@ -116,3 +116,28 @@ func TestClientVanishes(t *testing.T) {
 		c.conn.Close()
 	}
 }
+
+// A client that vanishes while its statement runs takes the statement with it;
+// one that waits, and one that has sent more meanwhile, do not lose theirs.
+func TestClientVanishesWhileItWaits(t *testing.T) {
+	backend := newFakeBackend()
+	backend.replies["select 1"] = fakeReply{block: true}
+	server := &Server{Backend: backend, ClientCheckInterval: time.Millisecond}
+	address := startServer(t, server)
+	waiting, impatient := login(t, address), login(t, address)
+	waiting.send(&pgproto3.Query{String: "select 1"})
+	impatient.send(&pgproto3.Query{String: "select 1"}, &pgproto3.Query{String: "select 1"})
+	for _, text := range []string{"select 1", "create table t (a int)"} {
+		backend.mu.Lock()
+		backend.replies[text] = fakeReply{block: true}
+		backend.mu.Unlock()
+		c := login(t, address)
+		c.send(&pgproto3.Query{String: text})
+		await(t, func() bool { return server.Metrics.active.Load() == 3 })
+		c.conn.Close()
+		await(t, func() bool { return server.Metrics.open.Load() == 2 })
+	}
+	if n := server.Metrics.active.Load(); n != 2 {
+		t.Errorf("%d statements run, of two clients that wait", n)
+	}
+}

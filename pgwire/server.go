@@ -62,6 +62,11 @@ type Server struct {
 	// and a snapshot holds back the log. Zero: 60 s.
 	WriteTimeout time.Duration
 
+	// ClientCheckInterval is how often sessions that are busy with one
+	// statement are asked whether their client is still there; without it,
+	// what was asked is cancelled. Zero: 1 s.
+	ClientCheckInterval time.Duration
+
 	// QuorumTimeout is what SHOW quorate.quorum_timeout says; the Backend
 	// keeps to it. Zero: 10 s.
 	QuorumTimeout time.Duration
@@ -101,6 +106,7 @@ func (s *Server) init() {
 		setDefault(&s.PlanCacheBytes, 16<<20)
 		setDefault(&s.StartupTimeout, 60*time.Second)
 		setDefault(&s.WriteTimeout, 60*time.Second)
+		setDefault(&s.ClientCheckInterval, time.Second)
 		setDefault(&s.QuorumTimeout, 10*time.Second)
 		s.plans = sqlplan.NewCache(s.PlanCacheBytes)
 		s.sessions = map[uint32]*session{}
@@ -143,10 +149,14 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 	var own connections
 	closeListener := context.AfterFunc(ctx, func() { listener.Close() })
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watchClients(ctx) })
 	err := s.accept(ctx, listener, &own)
 	closeListener()
 	listener.Close()
 	own.end()
+	stop()
+	watching.Wait()
 	return err
 }
 

@@ -50,6 +50,7 @@ type session struct {
 	closing    bool       // shutdown was called
 	running    bool       // a message is being carried out
 	turn       uint64     // counts messages
+	turnSeen   uint64     // turn as checkClient saw it last
 	base       context.Context
 	cancelBase context.CancelCauseFunc
 }
