@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,9 @@ type Conn struct {
 	handle uintptr // index in connections
 
 	clock int64 // milliseconds since the Julian epoch; 0: the real clock
+	// tempName is the C string that names the connection's temporary files:
+	// each is unlinked as soon as it is open.
+	tempName uintptr
 
 	hooks     hooks
 	functions []*function
@@ -56,7 +60,10 @@ func Open(path string, mode Mode) (*Conn, error) {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
 	}
 	c.handle = connections.add(c)
-	clocks.set(tls, c)
+	temp := fmt.Sprintf("%s-temp-%d", path, c.handle)
+	os.Remove(temp) // what a crash between the opening and the unlinking has left
+	c.tempName = cString(tls, temp)
+	threads.set(tls, c)
 	return c, nil
 }
 
@@ -67,8 +74,9 @@ func (c *Conn) Close() error {
 	if rc != lib.SQLITE_OK {
 		return c.errorFor(rc)
 	}
-	clocks.set(c.tls, nil)
+	threads.set(c.tls, nil)
 	connections.remove(c.handle)
+	free(c.tls, c.tempName)
 	free(c.tls, c.out)
 	c.tls.Close()
 	c.db = 0

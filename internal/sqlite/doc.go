@@ -26,6 +26,7 @@
 // Every connection uses one VFS, "quorate": a copy of SQLite's "unix-excl" whose
 // clock is the connection's (Conn.SetClock). unix-excl locks the file once
 // for the whole process and keeps the WAL index in memory, which saves about
-// ten system calls a write; other processes find the file locked. See vfs.go
-// for the trap in it.
+// ten system calls a write; other processes find the file locked. Temporary
+// files are made beside the database and never visible. See vfs.go for the trap
+// in it.
 package sqlite

@@ -269,6 +269,57 @@ func TestExclusive(t *testing.T) {
 	}
 }
 
+// TestTemporaryFiles: a sort that does not fit into memory has its files beside
+// the database, without a name there, even when a crash has left one.
+func TestTemporaryFiles(t *testing.T) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("without /proc the open files cannot be seen")
+	}
+	path := filepath.Join(t.TempDir(), "db")
+	c, err := Open(path, Create)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := fmt.Sprintf("%s-temp-%d", path, c.handle)
+	if err := os.WriteFile(left, []byte("left"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c = openPath(t, path) // gets the number that has just become free
+	exec(t, c, `PRAGMA cache_size=10; PRAGMA temp_store=FILE`)
+	s, _, err := c.Prepare(`WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+		SELECT i FROM n ORDER BY hex(randomblob(100))`, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Finalize()
+	if _, err := s.Step(); err != nil {
+		t.Fatal(err)
+	}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var temporary int
+	for _, f := range open {
+		name, _ := os.Readlink("/proc/self/fd/" + f.Name())
+		if strings.Contains(name, "etilqs") {
+			t.Errorf("SQLite has put %s elsewhere", name)
+		}
+		if strings.HasPrefix(name, left) {
+			temporary++
+		}
+	}
+	if temporary == 0 {
+		t.Error("no temporary file is open")
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("%s can be seen: %v", left, err)
+	}
+}
+
 // TestHooks: what each hook is told.
 func TestHooks(t *testing.T) {
 	c, _ := openTest(t)

@@ -63,14 +63,20 @@ func registerVFS(tls *libc.TLS) {
 	}
 }
 
+// vfsOpen opens a file. SQLite leaves the naming of temporary files to the VFS,
+// which would put them into /var/tmp: another disk, that may be small, read
+// only, or missing. Ours are beside the database.
 func vfsOpen(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uintptr) int32 {
+	if c := threads.lookup(tls); name == 0 && c != nil {
+		name = c.tempName
+	}
 	open := (*lib.Tsqlite3_vfs)(unsafe.Pointer(baseVFS)).FxOpen
 	return (*(*func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32)(unsafe.Pointer(&struct{ uintptr }{open})))(
 		tls, baseVFS, name, file, flags, outFlags)
 }
 
 func vfsCurrentTimeInt64(tls *libc.TLS, _, out uintptr) int32 {
-	if c := clocks.lookup(tls); c != nil && c.clock != 0 {
+	if c := threads.lookup(tls); c != nil && c.clock != 0 {
 		*(*int64)(unsafe.Pointer(out)) = c.clock
 		return lib.SQLITE_OK
 	}
@@ -88,17 +94,17 @@ func vfsCurrentTime(tls *libc.TLS, vfs, out uintptr) int32 {
 	return rc
 }
 
-// clockTable finds the connection whose thread asks for the time: xCurrentTime
-// is told the VFS, which all connections share, and the TLS, which is the
+// threadTable finds the connection whose thread calls: the VFS's functions are
+// told the VFS, which all connections share, and the TLS, which is the
 // connection's own. Readers never wait; Open and Close copy the map.
-type clockTable struct {
+type threadTable struct {
 	mu    sync.Mutex // guards changes of byTLS
 	byTLS atomic.Pointer[map[*libc.TLS]*Conn]
 }
 
-var clocks clockTable
+var threads threadTable
 
-func (t *clockTable) lookup(tls *libc.TLS) *Conn {
+func (t *threadTable) lookup(tls *libc.TLS) *Conn {
 	m := t.byTLS.Load()
 	if m == nil {
 		return nil
@@ -107,7 +113,7 @@ func (t *clockTable) lookup(tls *libc.TLS) *Conn {
 }
 
 // set enters c for its thread, or removes the entry when c is nil.
-func (t *clockTable) set(tls *libc.TLS, c *Conn) {
+func (t *threadTable) set(tls *libc.TLS, c *Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next := make(map[*libc.TLS]*Conn)
