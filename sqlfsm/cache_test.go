@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"quorate/internal/sqlite"
+	"quorate/internal/value"
+	"quorate/sqlplan/pgfunc"
 )
 
 // TestCache: the least recently used statement falls out, long texts never
@@ -55,5 +57,30 @@ func TestCache(t *testing.T) {
 func TestEngine(t *testing.T) {
 	if name := Engine(); !strings.HasPrefix(name, "sqlite-"+sqlite.Version()+"-") || name != Engine() {
 		t.Error(name)
+	}
+}
+
+// TestFunctionPanics: a function that panics fails like one that returns an
+// error, and the connection can be used on.
+func TestFunctionPanics(t *testing.T) {
+	c, err := openConnection(t.TempDir()+"/db", sqlite.Create, 1<<20, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	broken := pgfunc.Implementation{Name: "broken", Impl: func(_ pgfunc.Context, args []value.Value) (value.Value, error) { return args[1], nil }}
+	err = c.db.CreateFunction(sqlite.Function{Name: "broken", Args: 1,
+		Scalar: func(args []value.Value) (value.Value, error) { return c.call(&broken, args) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err = c.queryText(`SELECT broken(1)`)
+		if got := showError(err); got != "error XX000: the function broken failed: runtime error: index out of range [1] with length 1" {
+			t.Error(got)
+		}
+	}
+	if got, err := c.queryText(`SELECT 'fine'`); got != "fine" || err != nil {
+		t.Error(got, err)
 	}
 }

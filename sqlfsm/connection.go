@@ -117,20 +117,29 @@ func (c *connection) configure(cacheBytes int) error {
 // names.
 func (c *connection) register() error {
 	for _, f := range pgfunc.Implementations() {
-		impl := f.Impl
 		err := c.db.CreateFunction(sqlite.Function{Name: f.Name, Args: f.Args, Deterministic: f.Deterministic,
-			Scalar: func(args []value.Value) (value.Value, error) {
-				v, err := impl(c, args)
-				if err != nil {
-					err = withoutNUL(err)
-				}
-				return v, err
-			}})
+			Scalar: func(args []value.Value) (value.Value, error) { return c.call(&f, args) }})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// call calls a function. One that panics fails its statement only: functions
+// are pure, so nothing is left half done; whereas in a command the panic would
+// come again on every node at every start.
+func (c *connection) call(f *pgfunc.Implementation, args []value.Value) (v value.Value, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errcode.Newf(errcode.InternalError, "the function %s failed: %v", f.Name, r)
+		}
+	}()
+	v, err = f.Impl(c, args)
+	if err != nil {
+		err = withoutNUL(err)
+	}
+	return v, err
 }
 
 // withoutNUL replaces the NULs in the message of a function's error, which may

@@ -215,3 +215,34 @@ func TestClose(t *testing.T) {
 		t.Errorf("reopened with schema version %d", got)
 	}
 }
+
+// TestSize: the size is that of the data: how long the WAL has become, and
+// whether there was a checkpoint, does not show.
+func TestSize(t *testing.T) {
+	f := openTest(t)
+	var l log
+	apply(t, f, l.sql(
+		`CREATE TABLE t (id INTEGER PRIMARY KEY, a BLOB) STRICT`,
+		`INSERT INTO t WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i, randomblob(4096) FROM n`,
+	)...)
+	size := f.Size()
+	if size < 100*4096 || size > 250*4096 {
+		t.Errorf("a hundred pages take %d bytes", size)
+	}
+	for range 5 {
+		apply(t, f, l.sql(`UPDATE t SET a = randomblob(4096)`)...)
+	}
+	if again := f.Size(); again != size {
+		t.Errorf("other data of the same size: %d bytes, not %d", again, size)
+	}
+	if err := f.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	if again := f.Size(); again != size {
+		t.Errorf("after a checkpoint: %d bytes, not %d", again, size)
+	}
+	f.Close()
+	if again := f.Size(); again != size {
+		t.Errorf("when closed: %d bytes, not %d", again, size)
+	}
+}
