@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"quorate/internal/errcode"
 	"quorate/internal/exitcode"
+	"quorate/internal/sqlite"
 	"quorate/internal/vfs"
 	"quorate/pgwire"
 	"quorate/raft"
@@ -38,6 +40,19 @@ func openOn(t *testing.T, cfg Config, fs vfs.FS) (n *Node, stop context.CancelFu
 		t.Fatal(err)
 	}
 	return n, stop, done
+}
+
+// until waits for a condition that nobody announces.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for !holds() {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-deadline:
+			t.Fatal("waited in vain until " + what)
+		}
+	}
 }
 
 // TestLogFails breaks the disk under writes. The node stops at once and says
@@ -77,9 +92,7 @@ func TestLogFails(t *testing.T) {
 				_, err := n.Execute(context.Background(), []sqlplan.Bound{raw(n, sqlplan.Write, "CREATE TABLE b(k)", true)})
 				direct <- err
 			}()
-			for n.view.Load().raft.Last < last+2 { // until both are proposed
-				time.Sleep(time.Millisecond)
-			}
+			until(t, "both writes are proposed", func() bool { return n.view.Load().raft.Last >= last+2 })
 			close(fail)
 			err := <-direct
 			var unknown *errcode.Error
@@ -95,6 +108,27 @@ func TestLogFails(t *testing.T) {
 				t.Errorf("Run returns %v, want exit code %d with a hint, because of %v", err, test.code, test.err)
 			}
 		})
+	}
+}
+
+// TestExitError shows what a node says that cannot go on for its database's
+// sake.
+func TestExitError(t *testing.T) {
+	for _, test := range []struct {
+		code sqlite.Code
+		exit int
+		hint string
+	}{
+		{sqlite.Full, exitcode.DiskFull, "Make room on the disk"},
+		{sqlite.Corrupt, exitcode.DataDir, "is damaged"},
+		{sqlite.IOErr, exitcode.Failed, "see the log"},
+	} {
+		cause := &sqlite.Error{Code: test.code, Message: "it does not work"}
+		var exit *exitcode.Error
+		if err := exitError(fmt.Errorf("node: the state machine cannot go on: %w", cause)); !errors.As(err, &exit) ||
+			exit.Code != test.exit || !strings.Contains(exit.Hint, test.hint) || !errors.Is(err, cause) {
+			t.Errorf("result code %d: %#v", test.code, err)
+		}
 	}
 }
 
@@ -155,9 +189,7 @@ func TestLeaderDiskHangs(t *testing.T) {
 	own.Go(func() {
 		execute(t, c.nodes[old], raw(c.nodes[old], sqlplan.Write, "INSERT INTO kv VALUES(1, 'of the old leader')", false))
 	})
-	for c.nodes[old].view.Load().stalls == 0 || !c.nodes[old].InRecovery() {
-		time.Sleep(time.Millisecond)
-	}
+	until(t, "the leader gives up", func() bool { return c.nodes[old].view.Load().stalls > 0 })
 	other := c.nodes[(old+1)%3]
 	execute(t, other, raw(other, sqlplan.Write, "INSERT INTO kv VALUES(2, 'of another')", false))
 	end()
@@ -184,9 +216,7 @@ func TestStopWithoutQuorum(t *testing.T) {
 		_, err := conn.Exec(context.Background(), "CREATE TABLE kv(k int)")
 		failed <- err
 	}()
-	for n.commands.pending() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	until(t, "the write is pending", func() bool { return n.commands.pending() > 0 })
 	stop()
 	if err := <-failed; err == nil || !strings.Contains(err.Error(), string(errcode.StatementCompletionUnknown)) && !strings.Contains(err.Error(), string(errcode.AdminShutdown)) {
 		t.Errorf("the session gets %v", err)
@@ -259,14 +289,14 @@ func TestSlowStatement(t *testing.T) {
 		}
 		slow, slowDone := write()
 		_, lost := write()
-		time.Sleep(10 * n.cfg.QuorumTimeout)
+		<-time.After(10 * n.cfg.QuorumTimeout)
 		synctest.Wait()
 		if len(slowDone)+len(lost) > 0 {
 			t.Fatal("a command is given up that may be among those that are being applied")
 		}
 		n.commands.settle(slow, outcome{})
 		show(20, 10) // the other was not among them
-		time.Sleep(n.cfg.QuorumTimeout)
+		<-time.After(n.cfg.QuorumTimeout)
 		synctest.Wait()
 		if o := <-slowDone; o.err != nil {
 			t.Errorf("the slow statement ends with %v", o.err)

@@ -18,6 +18,7 @@ import (
 
 	"quorate/admin"
 	"quorate/internal/exitcode"
+	"quorate/internal/sqlite"
 	"quorate/internal/vfs"
 	"quorate/pgwire"
 	"quorate/raft"
@@ -247,12 +248,20 @@ func (n *Node) stopping() bool {
 // exitError gives an error that ends the node its exit code and hint.
 func exitError(err error) error {
 	var known *exitcode.Error
+	var database *sqlite.Error
+	damaged, full := false, vfs.IsNoSpace(err)
+	if errors.As(err, &database) {
+		code := database.Code.Primary()
+		damaged, full = code == sqlite.Corrupt || code == sqlite.NotADB, code == sqlite.Full
+	}
 	switch {
 	case errors.As(err, &known):
 		return known
 	case hintOf(err) != "":
 		return &exitcode.Error{Code: exitcode.DataDir, Err: err, Hint: hintOf(err)}
-	case vfs.IsNoSpace(err):
+	case damaged:
+		return &exitcode.Error{Code: exitcode.DataDir, Err: err, Hint: hintDatabase}
+	case full:
 		return &exitcode.Error{Code: exitcode.DiskFull, Err: err, Hint: "Make room on the disk and start the node again: nothing that was acknowledged is lost."}
 	}
 	return &exitcode.Error{Code: exitcode.Failed, Err: err, Hint: "The node has stopped so that it cannot do harm; see the log above, then start it again."}

@@ -22,6 +22,8 @@ import (
 
 const cachedLogBytes = 64 << 20
 
+const hintDatabase = "If the database file is damaged, remove this member, empty its data directory and add it again: it gets everything from the others."
+
 // openStorage locks the data directory and opens, or makes, log and database.
 func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
 	fs := n.fs
@@ -53,7 +55,7 @@ func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
 		return state, storage, err
 	}
 	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{}); err != nil {
-		return state, storage, n.dirError(err, "If the database file is damaged, remove this member, empty its data directory and add it again: it gets everything from the others.")
+		return state, storage, n.dirError(err, hintDatabase)
 	}
 	index, term := n.fsm.Applied()
 	if state, err = n.log.State(raft.Index(index)); err != nil {
