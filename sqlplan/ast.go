@@ -165,6 +165,13 @@ type (
 		node
 		which SessionValue
 	}
+	// zonedDefault is a column's default with the session's time zone between
+	// its parts.
+	zonedDefault struct {
+		node
+		parts []string
+		zone  expr
+	}
 	// rawSQL is an expression that is SQLite's already: a column's default.
 	rawSQL struct {
 		node

@@ -352,6 +352,8 @@ func columnsOf(e expr, names []string) []string {
 // defaultFor resolves a column's default, as an assignment to it.
 func (r *resolver) defaultFor(x expr, col *Column) expr {
 	sc := &scope{clause: "DEFAULT expressions"}
+	r.byDefault = true
+	defer func() { r.byDefault = false }()
 	x = r.expr(x, sc)
 	if r.err != nil {
 		return x

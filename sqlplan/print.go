@@ -118,6 +118,15 @@ func (p *printer) expr(e expr) {
 		}
 	case *rawSQL:
 		p.w(x.sql)
+	case *zonedDefault:
+		p.w("(")
+		for i, part := range x.parts {
+			if i > 0 {
+				p.expr(x.zone)
+			}
+			p.w(part)
+		}
+		p.w(")")
 	case *columnRef:
 		if x.from != nil && x.from.emit != "" && !p.bare {
 			p.name(x.from.emit)

@@ -110,6 +110,9 @@ func (r *resolver) defaultOf(pos int, item *rangeItem, column int) expr {
 		}
 		return &constant{node: node{pos, c.Type}}
 	}
+	if r.stored == "" && strings.Contains(c.Default, zoneOfInsert+"()") {
+		return &zonedDefault{node: node{pos, c.Type}, parts: strings.Split(c.Default, zoneOfInsert+"()"), zone: r.session(pos, TimeZone)}
+	}
 	return &rawSQL{node: node{pos, c.Type}, sql: "(" + c.Default + ")"}
 }
 
@@ -134,6 +137,7 @@ func (r *resolver) insert(s *insertStatement) []outColumn {
 		columns = r.insertQuery(s, item, columns)
 	}
 	r.missingKey(s, item, columns)
+	columns = r.zonedDefaults(s, item, columns)
 	s.columns = s.columns[:0]
 	for _, c := range columns {
 		s.columns = append(s.columns, nameAt{name: item.columns[c].emit})

@@ -25,7 +25,10 @@ type resolver struct {
 	write  bool   // the statement goes through the log
 	tables bool   // the statement names a table or view
 	stored string // what is being defined, where parameters and the session have no place: "a view"
-	inUse  bool   // a literal was read in the session's time zone
+	// byDefault: in a column's DEFAULT, where the time zone is that of the
+	// session that will insert (default.go).
+	byDefault bool
+	inUse     bool // a literal was read in the session's time zone
 }
 
 func (r *resolver) fail(pos int, code errcode.Code, format string, args ...any) *errcode.Error {
@@ -84,6 +87,9 @@ func (r *resolver) usesTimeZone(pos int) {
 // session makes a reference to a value of the session, which travels with the
 // statement as a parameter after the user's.
 func (r *resolver) session(pos int, which SessionValue) expr {
+	if r.byDefault && which == TimeZone {
+		return &emitCall{node: node{pos, pgtype.Of(pgtype.Text)}, name: zoneOfInsert}
+	}
 	if r.stored != "" {
 		err := r.unsupported(pos, "%s in %s", sessionNames[which], r.stored)
 		if which == TimeZone {

@@ -30,6 +30,7 @@
 //	q_numeric_sum(array), q_numeric_avg   of the numerics in a JSON array, exactly: SQLite's
 //	                                      sum() adds doubles
 //	q_numeric_text(x, scale)              a numeric as text, with so many digits after the point
+//	q_zone()                              UTC, for the session's time zone in a DEFAULT
 //	q_zip(a, b, …)                        JSON arrays to one of rows, for unnest()
 //	q_single(n, x)                        x, the value of a subquery; 21000 when its rows, n,
 //	                                      are more than one

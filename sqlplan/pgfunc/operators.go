@@ -28,6 +28,7 @@ var operatorFunctions = []internalFunction{
 	{name: "q_numeric_mod", args: 2, strict: true, code: numeric(pgtype.NumericMod)},
 	{name: "q_power", args: 2, strict: true, code: power},
 	{name: "q_numeric_text", args: 2, strict: true, code: numericText},
+	{name: "q_zone", args: 0, code: zoneOfDefault},
 	{name: "q_zip", args: -1, code: zipArrays},
 	{name: "q_single", args: 2, code: single},
 	{name: "q_numeric_sum", args: 1, strict: true, code: numericTotal(pgtype.NumericSum)},

@@ -22,6 +22,10 @@ var sessionFunctions = []entry{
 	{"randomblob(int4) bytea; volatile", randomBlob},
 }
 
+// zoneOfDefault is q_zone(): the time zone of a default where no session gives
+// one.
+func zoneOfDefault(Context, []value.Value) (value.Value, error) { return value.String("UTC"), nil }
+
 // sqliteRandom is SQLite's random().
 var sqliteRandom = []internalFunction{{name: "random", volatile: true, code: func(ctx Context, _ []value.Value) (value.Value, error) {
 	return value.Int(int64(ctx.Uint64())), nil
