@@ -88,7 +88,7 @@ func benchmarkTurns(b *testing.B, before, turn []pgproto3.FrontendMessage) {
 		&repeatReader{bytes: encode(turn), n: b.N})}}
 	b.ReportAllocs()
 	b.ResetTimer()
-	server.serveConn(&connection{conn: conn})
+	server.serveConn(new(connections).add(conn, 1))
 }
 
 // BenchmarkPreparedRead is a point read as pgx sends it.

@@ -65,7 +65,7 @@ func newTapeServer(t testing.TB) *tapeServer {
 func (s *tapeServer) play(t testing.TB, in io.Reader) []byte {
 	t.Helper()
 	conn := &tapeConn{in: in}
-	s.serveConn(&connection{conn: conn})
+	s.serveConn(new(connections).add(conn, 1))
 	if bytes.Contains(s.log.Bytes(), []byte(`"panic"`)) {
 		t.Fatalf("a panic: %s", s.log.Bytes())
 	}

@@ -150,3 +150,16 @@ func TestLargeResult(t *testing.T) {
 	}
 	c.expect(`CommandComplete "SELECT 2000"`, "ReadyForQuery I")
 }
+
+// Connections that say nothing do not keep out those that do: when there are
+// too many of them, the one that has waited longest is closed.
+func TestSilentConnections(t *testing.T) {
+	address := startServer(t, &Server{Backend: newFakeBackend(), MaxConnections: 2})
+	first, second := connect(t, address), connect(t, address)
+	third := connect(t, address)
+	first.expect("(closed)")
+	login(t, address)
+	second.expect("(closed)")
+	third.send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "quorate"}})
+	third.expect("AuthenticationOk", "ReadyForQuery I")
+}

@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"net"
@@ -36,7 +37,9 @@ type Server struct {
 	Metrics *Metrics
 
 	// MaxConnections is how many sessions there may be; one more is refused
-	// with 53300. An idle session holds about 20 KiB. Zero: 500.
+	// with 53300. An idle session holds about 20 KiB. As many connections
+	// again may be at their startup; one more takes the place of the one that
+	// has waited longest. Zero: 500.
 	MaxConnections int
 
 	// MaxMessageBytes limits one message, and with it a statement's text and
@@ -213,14 +216,20 @@ func (s *Server) Close() error {
 type connections struct {
 	wg sync.WaitGroup
 
-	mu   sync.Mutex // guards the field below
+	mu   sync.Mutex // guards the fields below
 	open map[*connection]struct{}
+	// starting are those without a session, the oldest first. Without a limit,
+	// clients that connect and say nothing could use up the process's file
+	// descriptors, which the log and the other members need too.
+	starting list.List
 }
 
 // connection is one client's connection, first without and then with a
 // session.
 type connection struct {
-	conn net.Conn
+	conn  net.Conn
+	among *connections
+	place *list.Element // in among.starting; guarded by among.mu
 
 	mu      sync.Mutex // guards the fields below
 	session *session
@@ -228,22 +237,44 @@ type connection struct {
 }
 
 func (c *connections) start(server *Server, conn net.Conn) {
-	one := &connection{conn: conn}
+	one := c.add(conn, server.MaxConnections)
+	c.wg.Go(func() {
+		defer c.remove(one)
+		server.serveConn(one)
+	})
+}
+
+// add takes a connection in; if maxStarting are at their startup already, it
+// takes the place of one of them.
+func (c *connections) add(conn net.Conn, maxStarting int) *connection {
+	one := &connection{conn: conn, among: c}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.open == nil {
 		c.open = map[*connection]struct{}{}
 	}
 	c.open[one] = struct{}{}
-	c.mu.Unlock()
-	c.wg.Go(func() {
-		defer func() {
-			conn.Close()
-			c.mu.Lock()
-			delete(c.open, one)
-			c.mu.Unlock()
-		}()
-		server.serveConn(one)
-	})
+	if c.starting.Len() == maxStarting {
+		// Its goroutine notices and ends.
+		c.starting.Remove(c.starting.Front()).(*connection).conn.Close()
+	}
+	one.place = c.starting.PushBack(one)
+	return one
+}
+
+// started says that a connection has its session.
+func (c *connections) started(one *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.starting.Remove(one.place) // of no effect when it had to give it up
+}
+
+func (c *connections) remove(one *connection) {
+	one.conn.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, one)
+	c.starting.Remove(one.place)
 }
 
 // end ends them all and waits.
@@ -270,6 +301,7 @@ func (c *connection) end() {
 
 // become gives the connection its session.
 func (c *connection) become(session *session) {
+	c.among.started(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session = session
