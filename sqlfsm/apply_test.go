@@ -396,7 +396,7 @@ func run(t *testing.T, rt *rapid.T, entries []Entry, size, fate func() int) (res
 		}
 		entries = entries[n:]
 	}
-	return results, dump(t, f)
+	return results, dump(t, f) + showSchema(f.Schema())
 }
 
 // lose runs a batch up to its commit, which fails.

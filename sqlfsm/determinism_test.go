@@ -77,6 +77,71 @@ var unequal = []struct {
 	{sql: `INSERT INTO ai (x) VALUES (random()) RETURNING x`},
 }
 
+// unequalPlanned are the same ideas as clients write them, for the planner.
+var unequalPlanned = []string{
+	`CREATE TABLE c (id serial PRIMARY KEY, at timestamptz DEFAULT CURRENT_TIMESTAMP, d date DEFAULT CURRENT_DATE, u uuid DEFAULT gen_random_uuid(), r float8 DEFAULT random(), x text)`,
+	`INSERT INTO c (x) VALUES (CURRENT_TIMESTAMP::text), (now()::text), (clock_timestamp()::text), (CURRENT_DATE::text), (localtimestamp::text) RETURNING *`,
+	`INSERT INTO c (x) VALUES (random()::text), (gen_random_uuid()::text), (random(1, 100)::text), (randomblob(4 + 4)::text), (md5(random()::text)) RETURNING *`,
+	`INSERT INTO c (x) VALUES (datetime()), (strftime('%s')), (datetime('now', 'localtime')), (unixepoch()::text), (CURRENT_DATE || time('now')) RETURNING x`,
+	`INSERT INTO c (x) VALUES (extract(hour FROM now())::text), (date_trunc('day', now())::text), ((now() AT TIME ZONE 'Asia/Tokyo')::text), (age(now())::text) RETURNING x`,
+	`WITH r AS (SELECT random() AS r, now() AS moment) INSERT INTO c (x) SELECT r || ' ' || moment::text FROM r RETURNING x`,
+	`INSERT INTO c (x) SELECT x FROM c ORDER BY random() LIMIT 5 RETURNING id, x`,
+	`INSERT INTO c (x) SELECT random()::text FROM c RETURNING x`,
+	`INSERT INTO c (id, x) VALUES (1, 'again') ON CONFLICT (id) DO UPDATE SET x = random()::text, at = now() RETURNING x, at`,
+	`DELETE FROM c WHERE id IN (SELECT id FROM c ORDER BY random() LIMIT 3) RETURNING id`,
+	`UPDATE c SET r = random(), u = gen_random_uuid() WHERE r > 0.5 RETURNING id, r, u`,
+	`CREATE VIEW v AS SELECT id, random() AS r, now() AS moment FROM c`,
+	`INSERT INTO c (x) SELECT r || ' ' || id FROM v RETURNING x`,
+	`CREATE TABLE log (id serial PRIMARY KEY, at timestamptz, r float8)`,
+	`CREATE TRIGGER tr AFTER INSERT ON c BEGIN INSERT INTO log (at, r) VALUES (now(), random()); END`,
+	`INSERT INTO c (x) VALUES ('a'), ('b') RETURNING *`,
+	`ALTER TABLE log ADD COLUMN note text DEFAULT 'none'`,
+	`UPDATE log SET note = (SELECT string_agg(x, ',' ORDER BY random()) FROM c) RETURNING note`,
+	`INSERT INTO c (x) VALUES (upper('straße') || initcap('éa') || lower('İ')) RETURNING x`,
+	`INSERT INTO c (x) VALUES ((exp(1.5) + ln(2.5) + power(2.1, 3.3) + sqrt(2.0) + sin(1.0))::text) RETURNING x`,
+}
+
+// TestThreeNodesPlanned is TestThreeNodes for SQL that goes through the planner.
+func TestThreeNodesPlanned(t *testing.T) {
+	var l log
+	zones := []string{"UTC", "America/New_York", "Asia/Kolkata"}
+	nodes := []*FSM{openTest(t), openTest(t), openTest(t)}
+	for _, sql := range unequalPlanned {
+		p, err := nodes[0].Schema().Plan(sql, sqlplan.Options{})
+		if err != nil {
+			t.Errorf("%s\nis not planned: %v", sql, err)
+			continue
+		}
+		l.schemaVersion = p.SchemaVersion
+		e := l.entry(sqlplan.Bound{Plan: p, Args: sessionArgs(p)})
+		var first string
+		for i, f := range nodes {
+			t.Setenv("TZ", zones[i])
+			if i == 2 {
+				f.Close()
+				f = reopenTest(t, f.path)
+				nodes[i] = f
+			}
+			answer := show(apply(t, f, e)[0])
+			if i == 0 {
+				first = answer
+			}
+			if answer != first || strings.Contains(answer, "error") {
+				t.Errorf("%s\nnode %d: %s\nnode 1: %s", sql, i+1, answer, first)
+			}
+		}
+	}
+	want := dump(t, nodes[0])
+	for i, f := range nodes[1:] {
+		if got := dump(t, f); got != want {
+			t.Errorf("node %d holds\n%s\nnode 1:\n%s", i+2, got, want)
+		}
+	}
+	if today := time.Now().UTC().Format(time.DateOnly); strings.Contains(want, today) {
+		t.Errorf("the machine's clock got into the database: it says %s", today)
+	}
+}
+
 // TestThreeNodes applies the statements on three state machines. They differ in
 // what a cluster's nodes differ in: the time at which an entry is applied, the
 // time zone, batches, restarts, and what readers do meanwhile.

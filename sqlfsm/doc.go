@@ -42,7 +42,10 @@
 // An entry is all of its statements or nothing: each runs in a SAVEPOINT of
 // the batch's transaction. Nothing of a connection survives an entry: the
 // clock, the random stream, last_insert_rowid() and the instruction budget
-// start anew. What could not be made equal is refused (guard.go). An error
+// start anew. What could not be made equal is refused (guard.go), and what would
+// not come to an end: running by the budget, compiling by its length (views.go).
+// Plans depend on the file alone: after a schema change, or a batch that was
+// undone, the connection reads the schema anew, as after a restart. An error
 // that depends on the node (I/O, disk full, memory) is never a result:
 // Apply returns it, nothing of the batch is reported, and the FSM applies no
 // more.
