@@ -10,6 +10,23 @@ import "strings"
 // no session, and uses UTC.
 const zoneOfInsert = "q_zone"
 
+// zonedParts is a default without its calls of q_zone(), which do not stand in
+// quotes; one part when there are none.
+func zonedParts(def string) []string {
+	var parts []string
+	quotes, start := 0, 0
+	for i := 0; i < len(def); i++ {
+		if def[i] == '\'' {
+			quotes++
+		}
+		if call := zoneOfInsert + "()"; quotes%2 == 0 && strings.HasPrefix(def[i:], call) {
+			parts = append(parts, def[start:i])
+			start = i + len(call)
+		}
+	}
+	return append(parts, def[start:])
+}
+
 // zonedDefaults adds the columns that are left out and whose default depends on
 // the session's time zone.
 func (r *resolver) zonedDefaults(s *insertStatement, item *rangeItem, columns []int) []int {
@@ -17,7 +34,7 @@ func (r *resolver) zonedDefaults(s *insertStatement, item *rangeItem, columns []
 		return columns
 	}
 	for i, c := range item.relation.Columns {
-		if !strings.Contains(c.Default, zoneOfInsert+"()") || c.Generated || contains(columns, i) {
+		if len(zonedParts(c.Default)) == 1 || contains(columns, i) {
 			continue
 		}
 		columns = append(columns[:len(columns):len(columns)], i)

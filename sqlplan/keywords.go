@@ -36,6 +36,25 @@ var needAs = words(
 	"varying", "within", "without", "year",
 )
 
+// notYet are functions that PostgreSQL has and Quorate does not: "does not
+// exist" would send people looking for a typing error.
+var notYet = words(
+	"array_agg", "array_append", "array_cat", "array_length", "array_position", "array_prepend", "array_remove",
+	"array_to_json", "array_to_string", "cardinality", "convert_from", "convert_to", "corr", "covar_pop", "covar_samp",
+	"date_bin", "factorial", "gcd", "generate_series", "generate_subscripts", "get_byte", "isfinite",
+	"json_array_elements", "json_array_elements_text", "json_each", "json_each_text", "json_extract_path",
+	"json_extract_path_text", "json_object_keys", "json_populate_record", "json_strip_nulls", "json_to_record",
+	"jsonb_array_elements", "jsonb_array_elements_text", "jsonb_each", "jsonb_each_text", "jsonb_exists",
+	"jsonb_extract_path", "jsonb_extract_path_text", "jsonb_insert", "jsonb_object_keys", "jsonb_path_query",
+	"jsonb_pretty", "jsonb_set", "jsonb_strip_nulls", "justify_interval", "lcm", "make_interval", "min_scale", "mode",
+	"percentile_cont", "percentile_disc", "pg_advisory_lock", "pg_advisory_unlock", "pg_advisory_xact_lock",
+	"pg_notify", "pg_sleep", "pg_try_advisory_lock", "pg_try_advisory_xact_lock", "plainto_tsquery", "regexp_count",
+	"regexp_instr", "regexp_like", "regexp_match", "regexp_matches", "regexp_split_to_array", "regexp_split_to_table",
+	"regexp_substr", "row_to_json", "scale", "set_byte", "similarity", "stddev", "stddev_pop", "stddev_samp",
+	"string_to_array", "string_to_table", "to_char", "to_date", "to_number", "to_tsquery", "to_tsvector",
+	"trim_scale", "txid_current", "unnest", "var_pop", "var_samp", "variance", "width_bucket",
+)
+
 // sqliteKeywords are SQLite's (https://sqlite.org/lang_keywords.html) and the
 // names that it reads as a row id or a constant: as identifiers they are
 // printed in quotes.

@@ -215,6 +215,10 @@ func (r *resolver) overload(x *call, candidates []*pgfunc.Function) *pgfunc.Func
 			r.fail(x.pos, errcode.WrongObjectType, "%s(*) specified, but %s is not an aggregate function", x.name, x.name)
 			return nil
 		}
+		if len(candidates) == 0 && notYet[x.name] {
+			r.unsupported(x.pos, "%s()", x.name)
+			return nil
+		}
 		r.fail(x.pos, errcode.UndefinedFunction, "function %s(%s) does not exist", x.name, typeList(x.args)).
 			WithHint("No function matches the given name and argument types. You might need to add explicit type casts.")
 	}

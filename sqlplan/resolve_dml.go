@@ -110,8 +110,8 @@ func (r *resolver) defaultOf(pos int, item *rangeItem, column int) expr {
 		}
 		return &constant{node: node{pos, c.Type}}
 	}
-	if r.stored == "" && strings.Contains(c.Default, zoneOfInsert+"()") {
-		return &zonedDefault{node: node{pos, c.Type}, parts: strings.Split(c.Default, zoneOfInsert+"()"), zone: r.session(pos, TimeZone)}
+	if parts := zonedParts(c.Default); r.stored == "" && len(parts) > 1 {
+		return &zonedDefault{node: node{pos, c.Type}, parts: parts, zone: r.session(pos, TimeZone)}
 	}
 	return &rawSQL{node: node{pos, c.Type}, sql: "(" + c.Default + ")"}
 }

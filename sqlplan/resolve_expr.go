@@ -1,6 +1,9 @@
 package sqlplan
 
 import (
+	"strings"
+	"unicode/utf8"
+
 	"quorate/internal/errcode"
 	"quorate/sqlplan/pgtype"
 )
@@ -266,7 +269,36 @@ func (r *resolver) like(x *like, sc *scope) expr {
 	x.x = r.textOperand(x.x, x.pattern, op, x.pos, true)
 	x.pattern = r.textOperand(x.pattern, x.x, op, x.pos, false)
 	x.typ = boolType()
-	return x
+	if r.err != nil {
+		return x
+	}
+	return x.ranged()
+}
+
+// ranged adds to column LIKE 'prefix%' the range that the prefix is, so that an
+// index serves. (SQLite does so for its own LIKE only.)
+func (x *like) ranged() expr {
+	column, ok1 := x.x.(*columnRef)
+	pattern, ok2 := x.pattern.(*constant)
+	if !ok1 || !ok2 || x.not || x.fold || x.escape != nil || pattern.val.IsNull() || !isText(column.typ.OID) {
+		return x
+	}
+	prefix, _, _ := strings.Cut(pattern.val.Text(), "%")
+	prefix, _, _ = strings.Cut(prefix, "_")
+	prefix, _, _ = strings.Cut(prefix, `\`)
+	last, size := utf8.DecodeLastRuneInString(prefix)
+	if size == 0 || last == utf8.MaxRune || last == utf8.RuneError {
+		return x
+	}
+	next := last + 1
+	if next == 0xD800 { // the surrogates are no characters
+		next = 0xE000
+	}
+	bound := func(op, s string) expr {
+		return &binary{node: node{x.pos, boolType()}, op: op, l: column, r: text(pattern.pos, s)}
+	}
+	end := prefix[:len(prefix)-size] + string(next)
+	return &logical{node: x.node, op: "AND", args: []expr{bound(">=", prefix), bound("<", end), x}}
 }
 
 // textOperand asserts that one side of a text operator is text.
