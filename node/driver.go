@@ -35,6 +35,8 @@ type events struct {
 	persisted uint64 // highest Seq that is durable
 	applied   applied
 	fetched   []fetched
+	// unreachable are the members to whom a connection broke.
+	unreachable []raft.NodeID
 }
 
 // applied says how far the state machine is.
@@ -100,6 +102,9 @@ func (d *driver) turn(e *events) {
 	d.now = e.now
 	if e.persisted > 0 {
 		d.persisted(e.persisted)
+	}
+	for _, id := range e.unreachable {
+		d.core.ReportUnreachable(id)
 	}
 	for _, m := range e.messages {
 		if err := d.core.Step(m); err != nil {

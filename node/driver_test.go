@@ -375,6 +375,8 @@ func commandsOnce(t *testing.T, seed uint64) {
 			n.pause(w.rand.IntN(3) == 0)
 		case 15:
 			n.giveUp()
+		case 18:
+			n.inbox.unreachable = append(n.inbox.unreachable, w.nodes[w.rand.IntN(members)].id)
 		case 16:
 			n.sync(w.rand.IntN(len(n.unsynced) + 1))
 		case 17:

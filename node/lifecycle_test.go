@@ -307,3 +307,24 @@ func TestSlowStatement(t *testing.T) {
 		}
 	})
 }
+
+// TestFollowerIsGone stops a follower. The leader does not go on sending to it
+// as if it answered.
+func TestFollowerIsGone(t *testing.T) {
+	c := startCluster(t, 3)
+	leader := c.nodes[c.leader(t)]
+	gone := (c.leader(t) + 1) % 3
+	state := func() string {
+		for _, p := range leader.view.Load().raft.Peers {
+			if p.ID == c.nodes[gone].id {
+				return p.State
+			}
+		}
+		return ""
+	}
+	until(t, "the follower is sent to without waiting", func() bool { return state() == "replicate" })
+	if err := c.stopNode(gone); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the follower is known to be gone", func() bool { return state() == "probe" })
+}

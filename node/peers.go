@@ -36,6 +36,7 @@ func (h peerHandler) Disconnected(id raft.NodeID, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // this node stops
 	}
+	h.node.inbox.put(func(e *events) { e.unreachable = append(e.unreachable, id) })
 	m, _ := h.node.member(id)
 	h.node.cfg.Logger.Warn().Str("component", "transport").Str("peer", m.Name).Err(err).Msg("connection lost")
 }

@@ -47,6 +47,8 @@ func (b *inbox) take(e *events) {
 		proposals: e.proposals[:0],
 		replies:   e.replies[:0],
 		fetched:   e.fetched[:0],
+
+		unreachable: e.unreachable[:0],
 	}
 }
 
@@ -71,6 +73,7 @@ func (n *Node) runDriver(ctx context.Context) error {
 		clear(e.messages)
 		clear(e.commands)
 		clear(e.proposals)
+		clear(e.fetched)
 	}
 }
 

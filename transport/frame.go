@@ -43,8 +43,6 @@ const (
 	NotLeader
 	// Overloaded: the leader has too much that is not committed.
 	Overloaded
-	// TooLarge: the command is over the leader's size limit.
-	TooLarge
 )
 
 func (r Reason) String() string {
@@ -55,8 +53,6 @@ func (r Reason) String() string {
 		return "not the leader of that term"
 	case Overloaded:
 		return "overloaded"
-	case TooLarge:
-		return "too large"
 	}
 	return fmt.Sprintf("reason %d", uint8(r))
 }
