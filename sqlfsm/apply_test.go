@@ -308,20 +308,27 @@ func TestBatchesDoNotShow(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		entries := drawEntries(rt)
 		want, wantDump := run(t, rt, entries, func() int { return 1 }, func() int { return 0 })
-		for _, way := range []string{"a", "b"} {
-			size := func() int { return rapid.IntRange(1, 20).Draw(rt, way+" batch") }
-			fate := func() int { return rapid.IntRange(0, 11).Draw(rt, way+" fate") }
-			got, gotDump := run(t, rt, entries, size, fate)
-			for i := range want {
-				if got[i] != want[i] {
-					rt.Fatalf("entry %d answers %q, one by one it answered %q", i+1, got[i], want[i])
-				}
-			}
-			if gotDump != wantDump {
-				rt.Fatalf("another database:\n%s\none by one:\n%s", gotDump, wantDump)
+		alike(t, rt, entries, want, wantDump)
+	})
+}
+
+// alike applies entries to two new databases in batches of any size, with
+// restarts and lost batches, and compares results and databases with those of
+// the entries one by one.
+func alike(t *testing.T, rt *rapid.T, entries []Entry, want []string, wantDump string) {
+	for _, way := range []string{"a", "b"} {
+		size := func() int { return rapid.IntRange(1, 20).Draw(rt, way+" batch") }
+		fate := func() int { return rapid.IntRange(0, 11).Draw(rt, way+" fate") }
+		got, gotDump := run(t, rt, entries, size, fate)
+		for i := range want {
+			if got[i] != want[i] {
+				rt.Fatalf("entry %d answers %q, one by one it answered %q", i+1, got[i], want[i])
 			}
 		}
-	})
+		if gotDump != wantDump {
+			rt.Fatalf("another database:\n%s\none by one:\n%s", gotDump, wantDump)
+		}
+	}
 }
 
 // drawEntries draws a log. Some of its entries are planned with a schema that

@@ -35,19 +35,7 @@ func TestGeneratedAlike(t *testing.T) {
 				rt.Fatalf("an error without a name: %s", result)
 			}
 		}
-		for _, way := range []string{"a", "b"} {
-			size := func() int { return rapid.IntRange(1, 20).Draw(rt, way+" batch") }
-			fate := func() int { return rapid.IntRange(0, 11).Draw(rt, way+" fate") }
-			got, gotDump := run(t, rt, entries, size, fate)
-			for i := range want {
-				if got[i] != want[i] {
-					rt.Fatalf("entry %d answers %q, one by one it answered %q", i+1, got[i], want[i])
-				}
-			}
-			if gotDump != wantDump {
-				rt.Fatalf("another database:\n%s\none by one:\n%s", gotDump, wantDump)
-			}
-		}
+		alike(t, rt, entries, want, wantDump)
 	})
 	t.Logf("%d entries applied, %d failed; %d statements refused by the planner", done, failed, refused)
 	if done < failed/2 {
