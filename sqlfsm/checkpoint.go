@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"quorate/internal/sqlite"
-	"quorate/internal/value"
 )
 
 // checkpointer moves the WAL into the database file when it has grown.
@@ -18,9 +17,8 @@ import (
 // writer never quite reaches. So when the large part is done, Apply moves the
 // small rest between two batches.
 type checkpointer struct {
-	mu         sync.Mutex // guards connection: one checkpoint at a time
 	connection *connection
-	pages      atomic.Int64 // of the database when size last asked
+	mu         sync.Mutex // one checkpoint at a time
 
 	frames  atomic.Int64 // in the WAL after the last commit
 	next    int64        // start a checkpoint at so many frames; Apply's own
@@ -61,25 +59,10 @@ func (c *checkpointer) stop() {
 }
 
 func (c *checkpointer) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.connection != nil {
 		c.connection.close()
 		c.connection = nil
 	}
-}
-
-// size returns the bytes of the database. It asks on the connection that makes
-// checkpoints; while it makes one, and when it is closed, the last answer holds.
-func (c *checkpointer) size() int64 {
-	if c.mu.TryLock() {
-		if c.connection != nil {
-			// An error leaves the last answer; whoever applies or reads will tell it.
-			c.connection.query("PRAGMA page_count", func(row []value.Value) { c.pages.Store(row[0].Int()) })
-		}
-		c.mu.Unlock()
-	}
-	return c.pages.Load() * pageBytes
 }
 
 // grown is the WAL hook.

@@ -82,6 +82,7 @@ type FSM struct {
 	schema  atomic.Pointer[sqlplan.Schema]
 	gate    schemaGate
 	readers pool
+	pages   atomic.Int64 // of the database, when Size last asked
 	checkpointer
 
 	failure atomic.Pointer[error] // why the FSM applies no more; it serves no reads either
@@ -265,11 +266,19 @@ func (f *FSM) Applied() (index, term uint64) {
 // Schema returns the schema as of the last Apply. It is never changed.
 func (f *FSM) Schema() *sqlplan.Schema { return f.schema.Load() }
 
-// Size returns the bytes of the database: its pages as of a commit a moment ago,
+// Size returns the bytes of the database: its pages as of the last commit,
 // wherever they are, in the file or still in the WAL, whose own length says how
 // long ago the last checkpoint was and nothing of the data. Nodes with equal
-// databases answer about the same.
-func (f *FSM) Size() int64 { return f.checkpointer.size() }
+// databases answer the same. While all readers are busy, and when the FSM is
+// closed, the last answer holds.
+func (f *FSM) Size() int64 {
+	if r := f.readers.takeFree(); r != nil {
+		// An error leaves the last answer; whoever applies or reads will tell it.
+		r.query("PRAGMA page_count", func(row []value.Value) { f.pages.Store(row[0].Int()) })
+		f.readers.put(r)
+	}
+	return f.pages.Load() * pageBytes
+}
 
 // fail records why the FSM cannot go on and returns it.
 func (f *FSM) fail(err error) error {

@@ -241,8 +241,15 @@ func TestSize(t *testing.T) {
 	if again := f.Size(); again != size {
 		t.Errorf("after a checkpoint: %d bytes, not %d", again, size)
 	}
+	f.checkpointer.mu.Lock() // as while a checkpoint runs
+	apply(t, f, l.sql(`INSERT INTO t (a) SELECT a FROM t`)...)
+	grown := f.Size()
+	f.checkpointer.mu.Unlock()
+	if grown < 2*size-20*4096 {
+		t.Errorf("twice the data: %d bytes, not 2 * %d", grown, size)
+	}
 	f.Close()
-	if again := f.Size(); again != size {
-		t.Errorf("when closed: %d bytes, not %d", again, size)
+	if again := f.Size(); again != grown {
+		t.Errorf("when closed: %d bytes, not %d", again, grown)
 	}
 }

@@ -107,11 +107,26 @@ func (p *pool) take(ctx context.Context) (*reader, error) {
 			return nil, ctx.Err()
 		}
 	}
+	return p.pop(), nil
+}
+
+// takeFree takes a reader if one is free, else it returns nil.
+func (p *pool) takeFree() *reader {
+	select {
+	case <-p.slots:
+		return p.pop()
+	default:
+		return nil
+	}
+}
+
+// pop takes the reader that a slot stands for.
+func (p *pool) pop() *reader {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.free[len(p.free)-1]
 	p.free = p.free[:len(p.free)-1]
-	return r, nil
+	return r
 }
 
 func (p *pool) put(r *reader) {
