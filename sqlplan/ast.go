@@ -305,7 +305,6 @@ type (
 		call    *call
 		alias   string
 		columns []string
-		item    *rangeItem
 	}
 	// arrayRef, made by the resolver, is json_each over arrays: a row for each
 	// element, or a row of their n-th elements.

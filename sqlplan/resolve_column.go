@@ -21,7 +21,9 @@ func (r *resolver) column(x *columnRef, sc *scope) expr {
 			return x
 		}
 		if found {
-			if s != sc && s.core != nil && s.core.inside == 0 && (sc.core == nil || sc.core != s.core) {
+			// WHERE, ON and GROUP BY, whose scopes name their clause, see rows that
+			// are not grouped yet.
+			if s != sc && s.core != nil && s.clause == "" && s.core.inside == 0 && (sc.core == nil || sc.core != s.core) {
 				if ref, ok := e.(*columnRef); ok {
 					s.core.outer = append(s.core.outer, ref)
 				}

@@ -483,9 +483,8 @@ func (r *resolver) cast(x *cast, sc *scope) expr {
 			return inner
 		}
 	}
-	switch inner.(type) {
-	case *constant:
-		return r.convertConstant(inner.(*constant), x.to, explicit)
+	if c, ok := inner.(*constant); ok {
+		return r.convertConstant(c, x.to, explicit)
 	}
 	if t := inner.base().typ; t.OID == 0 {
 		return r.castCall(inner, t, x.to, explicit)

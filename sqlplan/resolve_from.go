@@ -105,12 +105,10 @@ func (r *resolver) tableRef(x *tableRef, sc *scope) fromItem {
 // relation finds a table or view by name.
 func (r *resolver) relation(x *tableRef) *Relation {
 	r.tables = true
-	full := x.name
 	switch x.schema {
 	case "", "public":
 	case "pg_catalog", "information_schema":
-		full = x.schema + "." + x.name
-		r.fail(x.pos, errcode.UndefinedTable, "relation \"%s\" does not exist", full)
+		r.fail(x.pos, errcode.UndefinedTable, "relation \"%s\" does not exist", x.schema+"."+x.name)
 		return nil
 	default:
 		r.fail(x.pos, errcode.UndefinedTable, "relation \"%s\" does not exist", x.schema+"."+x.name).

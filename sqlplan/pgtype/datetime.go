@@ -133,7 +133,7 @@ func (p *datetimeParser) numbers() error {
 	case next == ':':
 		return p.clock()
 	case !p.hasDateFields() && (next == '-' || next == '/' || next == '.') && p.isDate(n, next):
-		return p.separated(n, next)
+		return p.separated(next)
 	}
 	return p.plain(n)
 }
@@ -203,10 +203,10 @@ func fractionMicros(digits []byte) int64 {
 }
 
 // separated reads a date of three fields with - / or . between them.
-func (p *datetimeParser) separated(n int, separator byte) error {
+func (p *datetimeParser) separated(separator byte) error {
 	var fields [3][]byte
 	for i := range fields {
-		n = run(p.s, func(c byte) bool { return isDigit(c) })
+		n := run(p.s, func(c byte) bool { return isDigit(c) })
 		if n == 0 {
 			n = run(p.s, isAlpha)
 		}
