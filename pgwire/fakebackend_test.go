@@ -36,7 +36,7 @@ type fakeReply struct {
 	rows     [][]value.Value
 	affected int64
 	err      error
-	block    bool // until the context ends
+	block    bool // until the context ends; then err, or the context's
 	repeat   int  // how often the rows come; 0 is once
 }
 
@@ -145,6 +145,9 @@ func (b *fakeBackend) Execute(ctx context.Context, statements []sqlplan.Bound) (
 			b.blocked <- struct{}{}
 			<-ctx.Done()
 			b.mu.Lock()
+			if reply.err != nil {
+				return results, reply.err
+			}
 			return results, ctx.Err()
 		}
 		if reply.err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"quorate/internal/errcode"
 	"quorate/internal/value"
 )
 
@@ -66,6 +67,19 @@ func TestShutdown(t *testing.T) {
 	if err := server.Serve(context.Background(), listener); err != ErrServerClosed {
 		t.Errorf("Serve after Close: %v", err)
 	}
+}
+
+// When the server ends while a write's outcome is not known, the client's last
+// word is that, and not 57P01, after which a driver may send the write again.
+func TestShutdownWithUnknownOutcome(t *testing.T) {
+	backend := newFakeBackend()
+	backend.replies["create table t (a int)"] = fakeReply{block: true, err: errcode.Newf(errcode.StatementCompletionUnknown, "who knows")}
+	server := &Server{Backend: backend}
+	c := login(t, startServer(t, server))
+	c.send(&pgproto3.Query{String: "create table t (a int)"})
+	<-backend.blocked
+	server.Close()
+	c.expect(`ErrorResponse FATAL 40003 "who knows"`, "(closed)")
 }
 
 // Sessions that do nothing end when they have asked for that, and those that

@@ -321,6 +321,15 @@ func (s *session) tell(err error) error {
 	if errors.As(err, &fatal) || errors.As(err, &lost) {
 		return err
 	}
+	if s.isClosing() {
+		// Drivers show the last error only, and 57P01 reads as if nothing had
+		// happened.
+		var told *errcode.Error
+		if errors.As(err, &told) && told.Code == errcode.StatementCompletionUnknown {
+			s.rollback()
+			return &fatalError{told}
+		}
+	}
 	s.fail(err)
 	if s.isClosing() {
 		return &fatalError{errShutdown}
