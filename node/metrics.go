@@ -81,7 +81,7 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 			func() float64 { b, _ := n.log.Size(); return float64(b) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "wal_segments", Help: "Segments of the log."},
 			func() float64 { _, s := n.log.Size(); return float64(s) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sqlfsm_db_size_bytes", Help: "Bytes of the database file."},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sqlfsm_db_size_bytes", Help: "Bytes of the database's pages."},
 			func() float64 { return float64(n.fsm.Size()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quorate_build_info", Help: "1, with the versions as labels.",
 			ConstLabels: prometheus.Labels{"version": n.cfg.Version, "engine": n.engine}}, func() float64 { return 1 }),
