@@ -76,13 +76,13 @@ func errStopping() error {
 }
 
 // Snapshot opens a view of the database.
-func (n *Node) Snapshot(ctx context.Context, consistency pgwire.Consistency, schemaVersion uint64) (pgwire.Snapshot, error) {
+func (n *Node) Snapshot(ctx context.Context, consistency pgwire.Consistency, schemaVersion uint64, many bool) (pgwire.Snapshot, error) {
 	if consistency == pgwire.Linearizable {
 		if err := n.CatchUp(ctx); err != nil {
 			return nil, err
 		}
 	}
-	s, err := n.fsm.Snapshot(ctx, schemaVersion, true)
+	s, err := n.fsm.Snapshot(ctx, schemaVersion, many)
 	if errors.Is(err, sqlfsm.ErrSchemaChanged) {
 		return nil, pgwire.ErrSchemaChanged
 	}

@@ -120,7 +120,7 @@ func count(t testing.TB, n *Node, level pgwire.Consistency) int64 {
 			t.Fatal(err)
 		}
 	}
-	s, err := n.Snapshot(context.Background(), level, n.Schema().Version)
+	s, err := n.Snapshot(context.Background(), level, n.Schema().Version, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,9 +23,11 @@ type Backend interface {
 	// Snapshot opens a view of the database at one point of the log: with
 	// Linearizable not before anything acknowledged when it was called, with
 	// Stale whatever this node has. It returns ErrSchemaChanged when the
-	// view's schema is not version schemaVersion: plan again. The snapshot
-	// must be closed, soon: it holds back the log.
-	Snapshot(ctx context.Context, consistency Consistency, schemaVersion uint64) (Snapshot, error)
+	// view's schema is not version schemaVersion: plan again. many: there may
+	// be several queries, which all see the same; without it there will be one
+	// at the most, and it may itself return ErrSchemaChanged. The snapshot must
+	// be closed, soon: it holds back the log.
+	Snapshot(ctx context.Context, consistency Consistency, schemaVersion uint64, many bool) (Snapshot, error)
 
 	// Execute carries statements out through the log as one atomic command
 	// and returns what each did, in order. On failure nothing has changed,

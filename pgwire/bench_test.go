@@ -23,7 +23,7 @@ type instantBackend struct {
 func (b *instantBackend) Schema() *sqlplan.Schema       { return b.schema }
 func (b *instantBackend) InRecovery() bool              { return false }
 func (b *instantBackend) CatchUp(context.Context) error { return nil }
-func (b *instantBackend) Snapshot(context.Context, Consistency, uint64) (Snapshot, error) {
+func (b *instantBackend) Snapshot(context.Context, Consistency, uint64, bool) (Snapshot, error) {
 	return b, nil
 }
 func (b *instantBackend) Query(sqlplan.Bound) (Rows, error) { return &instantRows{row: b.row}, nil }

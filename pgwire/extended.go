@@ -289,7 +289,7 @@ func (s *session) flushMessage() error {
 		return errcode.Newf(errcode.FeatureNotSupported, "Flush after a statement that writes is not supported yet").
 			WithHint("Send Sync: the statements of a pipeline up to Sync are one transaction, carried out at Sync.")
 	}
-	return s.carryOut()
+	return s.carryOut(false)
 }
 
 // sync ends the pipeline and its transaction.
@@ -302,7 +302,7 @@ func (s *session) sync() error {
 
 // endPipeline carries out what waits and commits.
 func (s *session) endPipeline() error {
-	if err := s.carryOut(); err != nil {
+	if err := s.carryOut(true); err != nil {
 		return err
 	}
 	s.commit()

@@ -115,15 +115,17 @@ func (b *fakeBackend) checkVersion(version uint64) error {
 	return nil
 }
 
-func (b *fakeBackend) Snapshot(ctx context.Context, consistency Consistency, version uint64) (Snapshot, error) {
+func (b *fakeBackend) Snapshot(ctx context.Context, consistency Consistency, version uint64, many bool) (Snapshot, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.checkVersion(version); err != nil {
-		return nil, err
+	if many {
+		if err := b.checkVersion(version); err != nil {
+			return nil, err
+		}
 	}
 	b.logf("snapshot, %s", map[Consistency]string{Linearizable: "linearizable", Stale: "stale"}[consistency])
 	b.open++
-	return &fakeSnapshot{backend: b, ctx: ctx}, nil
+	return &fakeSnapshot{backend: b, ctx: ctx, many: many, version: version}, nil
 }
 
 func (b *fakeBackend) Execute(ctx context.Context, statements []sqlplan.Bound) ([]value.Result, error) {
@@ -193,6 +195,8 @@ func showBound(statement sqlplan.Bound) string {
 type fakeSnapshot struct {
 	backend *fakeBackend
 	ctx     context.Context
+	version uint64 // a snapshot for one query looks when it comes
+	many, used,
 	querying,
 	closed bool
 }
@@ -202,6 +206,15 @@ func (s *fakeSnapshot) Query(statement sqlplan.Bound) (Rows, error) {
 	defer s.backend.mu.Unlock()
 	if s.querying || s.closed {
 		panic("a query on a snapshot that is busy or closed")
+	}
+	if !s.many {
+		if s.used {
+			panic("a second query on a snapshot for one")
+		}
+		s.used = true
+		if err := s.backend.checkVersion(s.version); err != nil {
+			return nil, err
+		}
 	}
 	s.backend.logf("  %s", showBound(statement))
 	reply := s.backend.reply(statement)

@@ -100,7 +100,8 @@ func (s *session) enqueue(p *portal, maxRows uint32) error {
 }
 
 // carryOut runs the steps that wait and writes their results, up to an error.
-func (s *session) carryOut() error {
+// last: the transaction ends with them.
+func (s *session) carryOut(last bool) error {
 	tx := &s.tx
 	if len(tx.steps) == 0 {
 		return nil
@@ -109,7 +110,7 @@ func (s *session) carryOut() error {
 	if tx.writes {
 		err = s.runCommand()
 	} else {
-		err = s.runReads()
+		err = s.runReads(last)
 	}
 	tx.forget()
 	return err
@@ -126,9 +127,12 @@ func (tx *implicit) forget() {
 }
 
 // runReads carries out steps that only read.
-func (s *session) runReads() error {
+func (s *session) runReads(last bool) error {
 	tx := &s.tx
-	if err := s.openSnapshot(); err != nil {
+	// A transaction of one query is by far the most common one, and its
+	// snapshot costs less.
+	many := !last || len(tx.steps) > 1 || tx.snapshot != nil
+	if err := s.openSnapshot(many); err != nil {
 		s.countFailures(tx.steps[:1], err)
 		return err
 	}
@@ -137,7 +141,13 @@ func (s *session) runReads() error {
 		st := &tx.steps[i]
 		s.out = append(s.out, tx.tail[sent:st.before]...)
 		sent = st.before
-		if err := s.runRead(st); err != nil {
+		err := s.runRead(st)
+		for n := 0; n < planAttempts && errors.Is(err, ErrSchemaChanged); n++ {
+			if err = s.replaceSnapshot(); err == nil {
+				err = s.runRead(st)
+			}
+		}
+		if err != nil {
 			s.countFailures(tx.steps[i:i+1], err)
 			return st.portal.locate(err)
 		}
@@ -146,10 +156,21 @@ func (s *session) runReads() error {
 	return nil
 }
 
+// replaceSnapshot gives up the snapshot for one query, which has found another
+// schema than the query was planned with, plans again and opens a new one.
+func (s *session) replaceSnapshot() error {
+	s.tx.snapshot.Close()
+	s.tx.snapshot = nil
+	if err := s.planAgain(); err != nil {
+		return err
+	}
+	return s.openSnapshot(false)
+}
+
 // openSnapshot opens the view that the reads share, planning them again while
 // the schema changes. One that was opened before for reads that ask for less
-// is replaced.
-func (s *session) openSnapshot() error {
+// is replaced. many: more than one of them may come.
+func (s *session) openSnapshot(many bool) error {
 	tx := &s.tx
 	// The strictest of them counts.
 	consistency := Stale
@@ -169,7 +190,7 @@ func (s *session) openSnapshot() error {
 		tx.snapshot = nil
 	}
 	for range planAttempts {
-		snapshot, err := s.server.Backend.Snapshot(s.ctx, consistency, tx.base.Version)
+		snapshot, err := s.server.Backend.Snapshot(s.ctx, consistency, tx.base.Version, many)
 		if err == nil {
 			tx.snapshot, tx.freshness = snapshot, consistency
 			return nil

@@ -123,6 +123,16 @@ func appendDataRow(dst []byte, columns []sqlplan.ResultColumn, formats []formatC
 	return endMessage(dst, start), nil
 }
 
+// typeModifier is what RowDescription says of a column's modifier. The planner
+// gives a numeric expression one so that its scale is kept; PostgreSQL has none
+// for expressions.
+func typeModifier(c *sqlplan.ResultColumn) int32 {
+	if c.Attribute == 0 && c.Type.OID == pgtype.Numeric {
+		return -1
+	}
+	return max(c.Type.Mod, -1)
+}
+
 // appendRowDescription writes a RowDescription after dst.
 func appendRowDescription(dst []byte, columns []sqlplan.ResultColumn, formats []formatCode) []byte {
 	dst, start := beginMessage(dst, 'T')
@@ -135,7 +145,7 @@ func appendRowDescription(dst []byte, columns []sqlplan.ResultColumn, formats []
 		dst = binary.BigEndian.AppendUint16(dst, uint16(c.Attribute))
 		dst = binary.BigEndian.AppendUint32(dst, c.Type.OID)
 		dst = binary.BigEndian.AppendUint16(dst, uint16(pgtype.Size(c.Type.OID)))
-		dst = binary.BigEndian.AppendUint32(dst, uint32(max(c.Type.Mod, -1)))
+		dst = binary.BigEndian.AppendUint32(dst, uint32(typeModifier(c)))
 		dst = binary.BigEndian.AppendUint16(dst, uint16(formatOf(formats, i)))
 	}
 	return endMessage(dst, start)

@@ -342,7 +342,7 @@ func (s *session) tell(err error) error {
 func (s *session) fail(err error) {
 	// What could be read before the error came is still the client's.
 	if !s.tx.writes {
-		if earlier := s.carryOut(); earlier != nil {
+		if earlier := s.carryOut(false); earlier != nil {
 			err = earlier
 		}
 	}
