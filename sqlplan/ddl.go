@@ -517,14 +517,11 @@ func (r *resolver) indexName(s *createIndex, rel *Relation) string {
 		name += "_" + part
 	}
 	name = clipIdentifier(name + "_idx")
-	used := map[string]bool{}
-	for key := range r.schema.Relations {
-		used[key] = true
+	free := name
+	for i := 1; r.schema.Relations[strings.ToLower(free)] != nil; i++ {
+		free = name + strconv.Itoa(i)
 	}
-	if !used[strings.ToLower(name)] {
-		return name
-	}
-	return strings.ReplaceAll(uniqueName(name, used), ":", "")
+	return free
 }
 
 func (p *printer) createIndex(s *createIndex, rel *Relation) {

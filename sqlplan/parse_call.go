@@ -13,6 +13,7 @@ import (
 func (p *parser) call(pos int, name string) expr {
 	p.enter()
 	defer p.leave()
+	p.term()
 	c := &call{node: node{pos: pos}, name: name}
 	p.expectOp("(")
 	switch {
@@ -131,6 +132,12 @@ func (p *parser) frameBound() frameBound {
 func (p *parser) specialCall() expr {
 	pos, word := p.tok.pos, p.tok.text
 	make := func(name string, args ...expr) expr {
+		p.term()
+		if name == "greatest" || name == "least" { // each argument is written with all (extreme)
+			for i := 0; i < len(args)*len(args) && p.err == nil; i++ {
+				p.term()
+			}
+		}
 		p.expectOp(")")
 		return &call{node: node{pos: pos}, name: name, args: args, keyword: true}
 	}

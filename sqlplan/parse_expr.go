@@ -111,12 +111,16 @@ func (p *parser) infix(left expr, prec int) expr {
 	if p.tok.kind == tokOp {
 		switch op {
 		case "::":
+			if _, ok := left.(*constant); !ok {
+				p.term()
+			}
 			p.advance()
 			return &cast{node: node{pos: pos}, x: left, to: p.castType()}
 		case "[":
 			p.unsupported(pos, "an array subscript")
 			return left
 		}
+		p.term()
 		p.advance()
 		if p.is("any") || p.is("some") || p.is("all") {
 			return p.quantified(left, op, pos)
@@ -129,6 +133,9 @@ func (p *parser) infix(left expr, prec int) expr {
 			op = "<>"
 		}
 		return &binary{node: node{pos: pos}, op: op, l: left, r: right}
+	}
+	if op != "and" && op != "or" { // logical counts its own
+		p.term()
 	}
 	switch op {
 	case "and", "or":
@@ -179,6 +186,7 @@ func (p *parser) infix(left expr, prec int) expr {
 func (p *parser) logical(left expr, op string, prec int) expr {
 	l := &logical{node: node{pos: p.tok.pos}, op: strings.ToUpper(op), args: []expr{left}}
 	for p.accept(op) {
+		p.term()
 		l.args = append(l.args, p.exprAbove(prec))
 	}
 	return l
@@ -323,11 +331,14 @@ func (p *parser) prefix() expr {
 					return p.numeric(t.pos, "-"+n.text)
 				}
 			}
+			p.term()
 			return &unary{node: at, op: "-", x: p.exprAbove(precUnary)}
 		case "+":
 			p.advance()
+			p.term()
 			return &unary{node: at, op: "+", x: p.exprAbove(precUnary)}
 		case "~":
+			p.term()
 			p.advance()
 			return &unary{node: at, op: "~", x: p.exprAbove(precOther)}
 		}
@@ -409,6 +420,7 @@ func (p *parser) keywordExpr() expr {
 		p.advance()
 		return &constant{node: node{t.pos, pgtype.Of(pgtype.Unknown)}}
 	case "not":
+		p.term()
 		p.advance()
 		return &unary{node: at, op: "NOT", x: p.exprAbove(precNot - 1)}
 	case "case":
@@ -477,6 +489,7 @@ func (p *parser) caseExpr() expr {
 		c.operand = p.expr()
 	}
 	for p.accept("when") {
+		p.term()
 		w := when{cond: p.expr()}
 		p.expect("then")
 		w.then = p.expr()

@@ -83,6 +83,7 @@ func (p *parser) query() *query {
 }
 
 func (p *parser) queryAfterWith(w *with) *query {
+	p.term()
 	pos := p.tok.pos
 	q := p.setOperand(0)
 	if w != nil && q.with != nil {
@@ -330,9 +331,19 @@ func (p *parser) windowClause() []namedWindow {
 	}
 }
 
+// maxItems bounds a select list (PostgreSQL's MaxTupleAttributeNumber).
+const (
+	maxItems     = 1664
+	tooManyItems = "target lists can have at most %d entries"
+)
+
 func (p *parser) selectItems() []selectItem {
 	items := []selectItem{p.selectItem()}
 	for p.acceptOp(",") {
+		if len(items) == maxItems {
+			p.stop(p.fail(p.tok.pos, errcode.TooManyColumns, tooManyItems, maxItems))
+			break
+		}
 		items = append(items, p.selectItem())
 	}
 	return items

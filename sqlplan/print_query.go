@@ -61,12 +61,12 @@ func (p *printer) distinctOn(q *query, aliases bool) {
 	c.on = nil
 	inner := &query{pos: q.pos, core: &c, cols: append([]outColumn(nil), q.cols...)}
 	c.items = append([]selectItem(nil), c.items...)
-	used := map[string]bool{}
+	used := names{}
 	for _, col := range q.cols {
-		used[strings.ToLower(col.emit)] = true
+		used[strings.ToLower(col.emit)] = 1
 	}
 	add := func(x expr, name string) (emit string) {
-		emit = uniqueName(name, used)
+		emit = used.unique(name)
 		c.items = append(c.items, selectItem{x: x})
 		inner.cols = append(inner.cols, outColumn{name: emit, emit: emit})
 		return emit

@@ -120,24 +120,37 @@ func (r *resolver) cteColumns(c *cte, cols []outColumn) {
 	if c.cols == nil {
 		c.cols = []rangeColumn{}
 	}
-	used := map[string]bool{}
+	used := names{}
 	for i := range c.cols {
 		if i < len(c.columns) {
 			c.cols[i].name = c.columns[i]
 		}
-		c.cols[i].emit = uniqueName(c.cols[i].name, used)
+		c.cols[i].emit = used.unique(c.cols[i].name)
 	}
 }
 
-// uniqueName gives columns of the same name different ones for SQLite, which
-// would take the first for all.
-func uniqueName(name string, used map[string]bool) string {
-	emit := name
-	for i := 1; used[strings.ToLower(emit)]; i++ {
-		emit = name + ":" + strconv.Itoa(i)
+// names are those in use, in lower case, with the number that follows the last
+// one given to a name that came again: searching from 1 each time would take
+// quadratic time for SELECT 1, 1, 1 ….
+type names map[string]int
+
+// unique gives columns of the same name different ones for SQLite, which would
+// take the first for all.
+func (used names) unique(name string) string {
+	key := strings.ToLower(name)
+	next, taken := used[key]
+	if !taken {
+		used[key] = 1
+		return name
 	}
-	used[strings.ToLower(emit)] = true
-	return emit
+	for {
+		suffix := ":" + strconv.Itoa(next)
+		next++
+		if _, taken := used[key+suffix]; !taken {
+			used[key], used[key+suffix] = next, 1
+			return name + suffix
+		}
+	}
 }
 
 // core resolves SELECT … FROM … with its ORDER BY.
@@ -197,6 +210,10 @@ func (r *resolver) items(list *[]selectItem, sc *scope) []outColumn {
 		}
 		items = append(items, item)
 	}
+	if len(items) > maxItems { // by stars: the parser has counted the others
+		r.fail((*list)[0].x.base().pos, errcode.TooManyColumns, tooManyItems, maxItems)
+		return nil
+	}
 	cols := make([]outColumn, 0, len(items))
 	for i := range items {
 		item := &items[i]
@@ -211,9 +228,9 @@ func (r *resolver) items(list *[]selectItem, sc *scope) []outColumn {
 		}
 		cols = append(cols, r.outColumn(item, name, isColumn))
 	}
-	used := map[string]bool{}
+	used := names{}
 	for i := range cols {
-		cols[i].emit = uniqueName(cols[i].name, used)
+		cols[i].emit = used.unique(cols[i].name)
 	}
 	*list = items
 	return cols
