@@ -47,7 +47,7 @@ func (p *printer) limits(q *query) {
 	}
 	if q.offset != nil {
 		p.w(" OFFSET ")
-		p.expr(q.offset)
+		p.limit(q.offset)
 	}
 }
 
@@ -127,8 +127,8 @@ func (p *printer) singleRow(q *query, known bool) {
 	p.w(") LIMIT 2)")
 }
 
-// limit writes LIMIT's operand. NULL is no limit in PostgreSQL and an error in
-// SQLite, where a negative number is none.
+// limit writes the operand of LIMIT or OFFSET. NULL is none in PostgreSQL and an
+// error in SQLite, where a negative number is none.
 func (p *printer) limit(e expr) {
 	if notNull(e) {
 		p.expr(e)

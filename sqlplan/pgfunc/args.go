@@ -19,7 +19,9 @@ func textOf(v value.Value) []byte {
 	return text
 }
 
-// intOf is an argument as a number of characters, digits and the like.
+// intOf is an argument as a number of characters, digits and the like. It is
+// within int32's range, so that callers may add and multiply: a column without a
+// type may hold any number, as text too.
 func intOf(v value.Value) int {
 	switch v.Kind() {
 	case value.Real:
@@ -27,9 +29,9 @@ func intOf(v value.Value) int {
 		return int(math.Max(math.Min(f, math.MaxInt32), math.MinInt32))
 	case value.Text:
 		n, _ := strconv.Atoi(v.Text())
-		return n
+		return max(min(n, math.MaxInt32), math.MinInt32)
 	}
-	return int(v.Int())
+	return int(max(min(v.Int(), math.MaxInt32), math.MinInt32))
 }
 
 // splitTyped separates arguments, their types and the time zone of functions

@@ -234,3 +234,20 @@ func TestCastsOfEveryType(t *testing.T) {
 		t.Errorf("noon in Tokyo is %#v, %v", v, err)
 	}
 }
+
+// TestLengthsOfAnySize: a length as text or beyond an integer's range, which a
+// direct call may bring, is an answer or an error, never a panic.
+func TestLengthsOfAnySize(t *testing.T) {
+	lengths := []value.Value{value.String("9223372036854775807"), value.String("-9223372036854775808"), value.String("x"),
+		value.Int(math.MaxInt64), value.Int(math.MinInt64)}
+	for _, f := range []impl{pad(true), pad(false), substring, left, right, repeat} {
+		for _, n := range lengths {
+			if _, err := f(nil, []value.Value{value.String("abc"), n}); err != nil {
+				var told *errcode.Error
+				if !errors.As(err, &told) {
+					t.Errorf("%s: %v has no code", n.Text(), err)
+				}
+			}
+		}
+	}
+}

@@ -11,7 +11,7 @@ var sqliteFunctions = []entry{
 	{"unhex(text, text) bytea", nil},
 	{"instr(any, any) int8", nil},
 	{"unicode(text) int4", nil},
-	{"char(int4…) text", nil},
+	{"char(int4…) text = q_char", chars},
 	{"quote(any) text; null", nil},
 	{"zeroblob(int4) bytea", nil},
 	{"printf(text, any…) text; null", nil},
@@ -26,7 +26,8 @@ var sqliteFunctions = []entry{
 	{"time(any, text…) text; volatile", nil},
 	{"datetime(any…) text; volatile", nil},
 	{"julianday(any…) float8; volatile", nil},
-	{"unixepoch(any…) int8; volatile", nil},
+	{"unixepoch() int8; volatile", nil},
+	{"unixepoch(any, any…) float8; volatile", nil}, // an argument may say subsec
 	{"strftime(text, any…) text; volatile", nil},
 	{"timediff(any, any) text; volatile", nil},
 

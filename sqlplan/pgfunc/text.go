@@ -319,6 +319,19 @@ func chr(_ Context, args []value.Value) (value.Value, error) {
 	return value.String(string(rune(n))), nil
 }
 
+// chars is SQLite's char(): the characters of all the numbers.
+func chars(c Context, args []value.Value) (value.Value, error) {
+	out := []byte{}
+	for i := range args {
+		one, err := chr(c, args[i:i+1])
+		if err != nil {
+			return value.Value{}, err
+		}
+		out = append(out, one.Bytes()...)
+	}
+	return value.TextBytes(out), nil
+}
+
 func concat(_ Context, args []value.Value) (value.Value, error) {
 	shown, err := shownArgs(args, 0)
 	if err != nil {
