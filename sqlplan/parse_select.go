@@ -13,7 +13,7 @@ func (p *parser) startsQuery() bool {
 	case p.is("select"), p.is("values"), p.is("with"), p.is("table"):
 		return true
 	case p.isOp("("):
-		return p.parenthesisedQuery()
+		return p.parenthesisedQuery() && p.queryAfterParenthesis()
 	}
 	return false
 }
