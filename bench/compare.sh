@@ -47,3 +47,23 @@ as_postgres "$postgres/pg_ctl" -D "$work/pg/data" -w -l "$work/pg/log" \
 PGCONNECT_TIMEOUT=5 psql -X -q -c 'create database quorate' postgres://quorate@localhost:26439/postgres
 echo "PostgreSQL, one node"
 "$quorate" bench --url postgres://quorate@localhost:26439/quorate "$@" 2>"$work/bench.err" || { cat "$work/bench.err" >&2; exit 1; }
+
+# The same statements through PostgreSQL's own generator, so that ours can be
+# held against one that is not.
+command -v pgbench >/dev/null || exit 0
+cat >"$work/write.sql" <<'EOF'
+\set k random(0, 9999)
+\set v random(0, 1000000000)
+insert into bench_kv values (:k, lpad(:v::text, 100, '0')) on conflict (k) do update set v = excluded.v;
+EOF
+cat >"$work/read.sql" <<'EOF'
+\set k random(0, 9999)
+select v from bench_kv where k = :k;
+EOF
+echo "PostgreSQL, one node, by pgbench"
+for workload in write read; do
+    for clients in 1 64 256; do
+        pgbench -n -M prepared -f "$work/$workload.sql" -c "$clients" -j 2 -T 4 postgres://quorate@localhost:26439/quorate 2>/dev/null |
+            awk -v w="$workload" -v c="$clients" '/^tps/ { printf "%-9s %-8s %d per second\n", w, c, $3 }'
+    done
+done
