@@ -1,6 +1,8 @@
 package node
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"quorate/raft"
@@ -9,9 +11,9 @@ import (
 // metrics are the node's own collectors. The prefix of a name is the folder
 // that it speaks of; the list is in docs/reference/metrics.md.
 type metrics struct {
-	walSync, walBatch, apply, applyBatch, readIndex, commit prometheus.Histogram
-	appliedEntries, walBytes                                prometheus.Counter
-	proposals, reads                                        *prometheus.CounterVec
+	walSync, walBatch, apply, applyBatch, readIndex, commit, checkpoint prometheus.Histogram
+	appliedEntries, walBytes                                            prometheus.Counter
+	proposals, reads                                                    *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -30,6 +32,8 @@ func newMetrics() *metrics {
 			Name: "raft_read_index_duration_seconds", Help: "Time from a linearizable read's question to its applied read index.", Buckets: seconds}),
 		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "raft_commit_duration_seconds", Help: "Time from a command's proposal by this node's client until it was committed and applied here.", Buckets: seconds}),
+		checkpoint: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sqlfsm_checkpoint_duration_seconds", Help: "Time of one checkpoint of the database.", Buckets: seconds}),
 		walBytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "wal_append_bytes_total", Help: "Bytes of entries written to the log."}),
 		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -40,6 +44,9 @@ func newMetrics() *metrics {
 			Name: "raft_proposals_total", Help: "Commands of this node's clients, by what became of them."}, []string{"result"}),
 	}
 }
+
+// checkpointed counts a checkpoint.
+func (m *metrics) checkpointed(took time.Duration) { m.checkpoint.Observe(took.Seconds()) }
 
 // register registers the node's collectors, those that read its view among
 // them.
@@ -58,7 +65,7 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 	}
 	collectors := []prometheus.Collector{
 		n.metrics.walSync, n.metrics.walBatch, n.metrics.apply, n.metrics.applyBatch, n.metrics.readIndex,
-		n.metrics.appliedEntries, n.metrics.proposals, n.metrics.commit, n.metrics.walBytes, n.metrics.reads,
+		n.metrics.appliedEntries, n.metrics.proposals, n.metrics.commit, n.metrics.checkpoint, n.metrics.walBytes, n.metrics.reads,
 		counter("raft_leader_elections_total", "Elections won by this node since it started; the sum over the cluster is its elections.",
 			func(v *view) float64 { return float64(v.raft.Elections) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "raft_campaigns_total", Help: "Elections begun by this node, pre-votes apart.",
@@ -81,6 +88,8 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 			func() float64 { b, _ := n.log.Size(); return float64(b) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "wal_segments", Help: "Segments of the log."},
 			func() float64 { _, s := n.log.Size(); return float64(s) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sqlfsm_readers_active", Help: "Snapshots that are open."},
+			func() float64 { return float64(n.fsm.ReadersActive()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sqlfsm_db_size_bytes", Help: "Bytes of the database's pages."},
 			func() float64 { return float64(n.fsm.Size()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quorate_build_info", Help: "1, with the versions as labels.",

@@ -54,7 +54,7 @@ func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
 	if err != nil {
 		return state, storage, err
 	}
-	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{}); err != nil {
+	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{OnCheckpoint: n.metrics.checkpointed}); err != nil {
 		return state, storage, n.dirError(err, hintDatabase)
 	}
 	index, term := n.fsm.Applied()

@@ -43,6 +43,7 @@ type Metrics struct {
 	authFailures prometheus.Counter
 	duration     *prometheus.HistogramVec
 	statements   *prometheus.CounterVec
+	unsupported  prometheus.Counter
 
 	// The series of every statement, found once.
 	durationOf [statementKinds]prometheus.Observer
@@ -68,6 +69,10 @@ func NewMetrics() *Metrics {
 		statements: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pgwire_statements_total", Help: "Statements carried out, by the class of their SQLSTATE.",
 		}, []string{"kind", "sqlstate_class"}),
+		unsupported: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sqlplan_rejected_total", Help: "Statements that were refused because they are not translated (0A000).",
+			ConstLabels: prometheus.Labels{"reason": "unsupported"},
+		}),
 	}
 	for kind, name := range kindNames {
 		m.durationOf[kind] = m.duration.WithLabelValues(name)
@@ -96,7 +101,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.accepted, m.authFailures, m.duration, m.statements}
+	return []prometheus.Collector{m.accepted, m.authFailures, m.duration, m.statements, m.unsupported}
 }
 
 // succeeded counts a statement that was carried out.

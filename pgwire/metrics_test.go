@@ -23,7 +23,7 @@ func TestMetrics(t *testing.T) {
 	address := startServer(t, &Server{Backend: backend, Metrics: metrics})
 
 	c := login(t, address)
-	for _, text := range []string{"select 1; select 1", "create table t (a int)", "show timezone", "selec", "select 1 / 0", "select 1"} {
+	for _, text := range []string{"select 1; select 1", "create table t (a int)", "show timezone", "selec", "select 1 / 0", "copy t to stdout", "select 1"} {
 		c.send(&pgproto3.Query{String: text})
 		for c.next() != "ReadyForQuery I" {
 		}
@@ -44,8 +44,10 @@ pgwire_statement_duration_seconds kind=write, 1 observed
 pgwire_statements_total kind=read sqlstate_class=00 3
 pgwire_statements_total kind=read sqlstate_class=22 1
 pgwire_statements_total kind=session sqlstate_class=00 1
+pgwire_statements_total kind=session sqlstate_class=0A 1
 pgwire_statements_total kind=session sqlstate_class=42 1
 pgwire_statements_total kind=write sqlstate_class=00 1
+sqlplan_rejected_total reason=unsupported 1
 `
 	if got := showMetrics(t, registry); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)

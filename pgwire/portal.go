@@ -89,11 +89,18 @@ func (p *portal) consistency() Consistency {
 // plan understands a statement of the session with a schema.
 func (s *session) plan(schema *sqlplan.Schema, text string, types []uint32) (*sqlplan.Plan, error) {
 	options := sqlplan.Options{ParamTypes: types, TimeZone: s.env.timeZone}
+	var plan *sqlplan.Plan
+	var err error
 	if schema == s.tx.base {
-		return s.server.plans.Plan(schema, text, options)
+		plan, err = s.server.plans.Plan(schema, text, options)
+	} else { // only this transaction has that schema
+		plan, err = schema.Plan(text, options)
 	}
-	// Only this transaction has that schema.
-	return schema.Plan(text, options)
+	var refused *errcode.Error
+	if errors.As(err, &refused) && refused.Code == errcode.FeatureNotSupported {
+		s.server.Metrics.unsupported.Inc()
+	}
+	return plan, err
 }
 
 // understand plans a statement, and if a name in it does not resolve, once

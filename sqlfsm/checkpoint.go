@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"quorate/internal/sqlite"
 )
@@ -117,7 +118,11 @@ func (f *FSM) Checkpoint() error {
 
 // checkpoint runs a passive checkpoint; index has been applied before.
 func (f *FSM) checkpoint(c *connection, index uint64) error {
+	began := time.Now()
 	frames, moved, err := c.db.Checkpoint()
+	if f.options.OnCheckpoint != nil {
+		f.options.OnCheckpoint(time.Since(began))
+	}
 	var e *sqlite.Error
 	if errors.As(err, &e) && e.Code.Primary() == sqlite.Busy {
 		return nil

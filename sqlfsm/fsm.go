@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"quorate/internal/sqlite"
 	"quorate/internal/value"
@@ -31,6 +32,8 @@ type Options struct {
 	// database file. Larger: fewer pages written twice, a longer recovery of
 	// the WAL after a crash (about 1 s a GiB). Default: 16 MiB.
 	CheckpointBytes int
+	// OnCheckpoint, when not nil, is told how long each checkpoint took.
+	OnCheckpoint func(took time.Duration)
 }
 
 func (o *Options) setDefaults() {
@@ -279,6 +282,10 @@ func (f *FSM) Size() int64 {
 	}
 	return f.pages.Load() * pageBytes
 }
+
+// ReadersActive returns how many snapshots are open. When it stays at
+// Options.Readers, queries wait for each other.
+func (f *FSM) ReadersActive() int { return cap(f.readers.slots) - len(f.readers.slots) }
 
 // fail records why the FSM cannot go on and returns it.
 func (f *FSM) fail(err error) error {

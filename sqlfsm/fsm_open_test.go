@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"quorate/internal/sqlite"
 )
@@ -100,7 +102,9 @@ func TestTornWAL(t *testing.T) {
 // TestCheckpoints: the WAL is moved into the file while entries are applied, and
 // starts from its beginning, so that it does not grow for ever.
 func TestCheckpoints(t *testing.T) {
-	f, err := Open(filepath.Join(t.TempDir(), "db"), Options{Readers: 1, CheckpointBytes: 256 << 10})
+	var told atomic.Int64
+	f, err := Open(filepath.Join(t.TempDir(), "db"), Options{Readers: 1, CheckpointBytes: 256 << 10,
+		OnCheckpoint: func(time.Duration) { told.Add(1) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +128,9 @@ func TestCheckpoints(t *testing.T) {
 	}
 	if got := f.Durable(); got != l.index {
 		t.Errorf("durable up to %d, want %d", got, l.index)
+	}
+	if got := told.Load(); got <= int64(restarts) {
+		t.Errorf("told of %d checkpoints; the WAL started from its beginning %d times, and there was one more", got, restarts)
 	}
 }
 

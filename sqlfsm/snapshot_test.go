@@ -32,6 +32,9 @@ func TestSnapshotIsFixed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer many.Close()
+	if got := f.ReadersActive(); got != 1 {
+		t.Errorf("%d readers are active, want 1", got)
+	}
 	single, err := f.Snapshot(context.Background(), 1, false)
 	if err != nil {
 		t.Fatal(err)
