@@ -48,7 +48,7 @@ func newMetrics() *metrics {
 // checkpointed counts a checkpoint.
 func (m *metrics) checkpointed(took time.Duration) { m.checkpoint.Observe(took.Seconds()) }
 
-// register registers the node's collectors, those that read its view among
+// registerMetrics registers the node's collectors, those that read its view among
 // them.
 func (n *Node) registerMetrics(r prometheus.Registerer) error {
 	gauge := func(name, help string, f func(v *view) float64) prometheus.Collector {
