@@ -125,10 +125,10 @@ func (p *peer) session(ctx context.Context) (connected bool, err error) {
 	err = p.converse(w)
 
 	p.outbox.setOpen(false)
-	p.mu.Lock()
-	p.connected = false
-	p.mu.Unlock()
 	err = fmt.Errorf("transport: connection to %s: %w", p.Name, err)
+	p.mu.Lock()
+	p.connected, p.lastError = false, err // before anybody is told to look
+	p.mu.Unlock()
 	p.t.config.Handler.Disconnected(p.ID, err)
 	return true, err
 }
