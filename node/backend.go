@@ -8,6 +8,7 @@ import (
 
 	"quorate/internal/errcode"
 	"quorate/internal/value"
+	"quorate/node/driver"
 	"quorate/pgwire"
 	"quorate/raft"
 	"quorate/sqlfsm"
@@ -38,7 +39,7 @@ func (n *Node) CatchUp(ctx context.Context) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, n.cfg.QuorumTimeout, errQuorumTimeout)
 	defer cancel()
-	index, err := n.reads.index(ctx)
+	index, err := n.reads.Index(ctx)
 	if err == nil {
 		err = n.progress.wait(ctx, index)
 	}
@@ -108,31 +109,31 @@ func (s snapshot) Query(b sqlplan.Bound) (pgwire.Rows, error) {
 
 // Execute carries statements out through the log as one command.
 func (n *Node) Execute(ctx context.Context, statements []sqlplan.Bound) ([]value.Result, error) {
-	p := n.commands.reserve()
-	data := n.encode(p.seq, statements)
+	p := n.commands.Reserve()
+	data := n.encode(p.Seq, statements)
 	if len(data) > maxCommandBytes {
-		n.commands.remove(p)
+		n.commands.Remove(p)
 		return nil, errcode.Newf(errcode.ProgramLimitExceeded, "the transaction takes %d bytes in the log, more than the limit of %d", len(data), maxCommandBytes).
 			WithHint("Split it into smaller transactions.")
 	}
-	if !n.commands.charge(p, data, maxPendingBytes) {
-		n.commands.remove(p)
+	if !n.commands.Charge(p, data, maxPendingBytes) {
+		n.commands.Remove(p)
 		return nil, errcode.Newf(errcode.InsufficientResources, "this node has too many writes under way").
 			WithHint("Try again a little later, or with fewer connections.")
 	}
-	n.inbox.put(func(e *events) { e.commands = append(e.commands, p) })
+	n.inbox.put(func(e *driver.Events) { e.Commands = append(e.Commands, p) })
 	out := n.await(ctx, p)
-	if errors.Is(out.err, sqlfsm.ErrSchemaChanged) {
-		out.err = pgwire.ErrSchemaChanged
+	if errors.Is(out.Err, sqlfsm.ErrSchemaChanged) {
+		out.Err = pgwire.ErrSchemaChanged
 	}
-	return out.results, out.err
+	return out.Results, out.Err
 }
 
 // encode names and stamps a command and draws its seed.
 func (n *Node) encode(seq uint64, statements []sqlplan.Bound) []byte {
 	h := sqlfsm.Header{
 		Origin:        uint64(n.id),
-		Incarnation:   n.commands.incarnation,
+		Incarnation:   n.commands.Incarnation,
 		Seq:           seq,
 		Time:          time.Now().UnixMicro(),
 		SchemaVersion: statements[0].Plan.SchemaVersion,
@@ -152,7 +153,7 @@ const applyPoll = 50 * time.Millisecond
 // await waits for a command's outcome. Once it is proposed a cancellation
 // comes too late, as in PostgreSQL while it waits for synchronous standbys:
 // the statement will soon be over.
-func (n *Node) await(ctx context.Context, p *pending) outcome {
+func (n *Node) await(ctx context.Context, p *driver.Pending) driver.Outcome {
 	began := time.Now()
 	timeout := time.NewTimer(n.cfg.QuorumTimeout)
 	defer timeout.Stop()
@@ -160,15 +161,15 @@ func (n *Node) await(ctx context.Context, p *pending) outcome {
 	var commit raft.Index // the commit index when the time was over
 	for {
 		select {
-		case o := <-p.done:
+		case o := <-p.Done:
 			n.metrics.proposals.WithLabelValues("committed").Inc()
 			n.metrics.commit.Observe(time.Since(began).Seconds())
 			return o
 		case <-cancelled:
 			cancelled = nil
-			if n.commands.withdraw(p) {
+			if n.commands.Withdraw(p) {
 				n.metrics.proposals.WithLabelValues("dropped").Inc()
-				return outcome{err: ctx.Err()}
+				return driver.Outcome{Err: ctx.Err()}
 			}
 		case <-timeout.C:
 			// What is committed has had its quorum. It waits for its turn here,
@@ -189,17 +190,17 @@ func (n *Node) await(ctx context.Context, p *pending) outcome {
 
 // giveUp ends the wait for a command: with code when it is certain that it
 // was not carried out, with 40003 when it is not.
-func (n *Node) giveUp(p *pending, code errcode.Code, why string) outcome {
-	mayBeApplied, settled := n.commands.abandon(p)
+func (n *Node) giveUp(p *driver.Pending, code errcode.Code, why string) driver.Outcome {
+	mayBeApplied, settled := n.commands.Abandon(p)
 	switch {
 	case settled:
-		return <-p.done
+		return <-p.Done
 	case mayBeApplied:
 		n.metrics.proposals.WithLabelValues("timeout").Inc()
-		return outcome{err: errcode.Newf(errcode.StatementCompletionUnknown, "%s: whether the statement was carried out is not known", why).
+		return driver.Outcome{Err: errcode.Newf(errcode.StatementCompletionUnknown, "%s: whether the statement was carried out is not known", why).
 			WithHint("Look at the data before you repeat the statement.")}
 	}
 	n.metrics.proposals.WithLabelValues("dropped").Inc()
-	return outcome{err: errcode.Newf(code, "%s: the statement was not carried out", why).
+	return driver.Outcome{Err: errcode.Newf(code, "%s: the statement was not carried out", why).
 		WithHint("A majority of the members must be up and connected; see quorate status.")}
 }

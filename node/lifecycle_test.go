@@ -18,6 +18,7 @@ import (
 	"quorate/internal/exitcode"
 	"quorate/internal/sqlite"
 	"quorate/internal/vfs"
+	"quorate/node/driver"
 	"quorate/pgwire"
 	"quorate/raft"
 	"quorate/sqlplan"
@@ -216,7 +217,7 @@ func TestStopWithoutQuorum(t *testing.T) {
 		_, err := conn.Exec(context.Background(), "CREATE TABLE kv(k int)")
 		failed <- err
 	}()
-	until(t, "the write is pending", func() bool { return n.commands.pending() > 0 })
+	until(t, "the write is pending", func() bool { return n.commands.Pending() > 0 })
 	stop()
 	if err := <-failed; err == nil || !strings.Contains(err.Error(), string(errcode.StatementCompletionUnknown)) && !strings.Contains(err.Error(), string(errcode.AdminShutdown)) {
 		t.Errorf("the session gets %v", err)
@@ -274,16 +275,16 @@ func copyFile(t *testing.T, from, to string) {
 func TestSlowStatement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &Node{
-			cfg: testConfig(t, "n1", t.TempDir()), metrics: newMetrics(), commands: newCommands(1),
+			cfg: testConfig(t, "n1", t.TempDir()), metrics: newMetrics(), commands: driver.NewCommands(1),
 			stopped: make(chan struct{}),
 		}
 		show := func(commit, applied raft.Index) {
 			n.view.Store(&view{raft: raft.Status{Commit: commit, Applied: applied}})
 		}
 		show(10, 9) // entry 10 is being applied
-		write := func() (*pending, chan outcome) {
-			p, done := n.commands.reserve(), make(chan outcome, 1)
-			p.state.Store(proposed)
+		write := func() (*driver.Pending, chan driver.Outcome) {
+			p, done := n.commands.Reserve(), make(chan driver.Outcome, 1)
+			p.Propose()
 			go func() { done <- n.await(context.Background(), p) }()
 			return p, done
 		}
@@ -294,16 +295,16 @@ func TestSlowStatement(t *testing.T) {
 		if len(slowDone)+len(lost) > 0 {
 			t.Fatal("a command is given up that may be among those that are being applied")
 		}
-		n.commands.settle(slow, outcome{})
+		n.commands.Settle(slow, driver.Outcome{})
 		show(20, 10) // the other was not among them
 		<-time.After(n.cfg.QuorumTimeout)
 		synctest.Wait()
-		if o := <-slowDone; o.err != nil {
-			t.Errorf("the slow statement ends with %v", o.err)
+		if o := <-slowDone; o.Err != nil {
+			t.Errorf("the slow statement ends with %v", o.Err)
 		}
 		var unknown *errcode.Error
-		if o := <-lost; !errors.As(o.err, &unknown) || unknown.Code != errcode.StatementCompletionUnknown {
-			t.Errorf("the one without a quorum ends with %v, want 40003", o.err)
+		if o := <-lost; !errors.As(o.Err, &unknown) || unknown.Code != errcode.StatementCompletionUnknown {
+			t.Errorf("the one without a quorum ends with %v, want 40003", o.Err)
 		}
 	})
 }

@@ -82,7 +82,7 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "raft_members", Help: "Members by role.",
 			ConstLabels: prometheus.Labels{"role": "voter"}}, func() float64 { return float64(len(n.members)) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "raft_proposals_pending", Help: "Commands of this node's clients that have no outcome yet."},
-			func() float64 { return float64(n.commands.pending()) }),
+			func() float64 { return float64(n.commands.Pending()) }),
 		counter("raft_wal_stall_total", "Leaderships given up because the disk hung.", func(v *view) float64 { return float64(v.stalls) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "wal_size_bytes", Help: "Bytes of the log's segments."},
 			func() float64 { b, _ := n.log.Size(); return float64(b) }),

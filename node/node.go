@@ -20,6 +20,7 @@ import (
 	"quorate/internal/exitcode"
 	"quorate/internal/sqlite"
 	"quorate/internal/vfs"
+	"quorate/node/driver"
 	"quorate/pgwire"
 	"quorate/raft"
 	"quorate/raft/wal"
@@ -45,13 +46,13 @@ type Node struct {
 	pg        *pgwire.Server
 	listeners listeners
 
-	driver    *driver
+	driver    *driver.Driver
 	inbox     *inbox
-	writes    *queue[logWrite]
+	writes    *queue[driver.LogWrite]
 	committed *queue[raft.Entry]
 	fetches   *queue[raft.Fetch]
-	commands  *commands
-	reads     *readQueue
+	commands  *driver.Commands
+	reads     *driver.ReadQueue
 	progress  *progress
 	refusals  refusals
 	fatal     chan error // from the transport's goroutines
@@ -97,7 +98,7 @@ func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 		engine:    sqlfsm.Engine(),
 		started:   time.Now(),
 		inbox:     newInbox(),
-		writes:    newQueue[logWrite](),
+		writes:    newQueue[driver.LogWrite](),
 		committed: newQueue[raft.Entry](),
 		fetches:   newQueue[raft.Fetch](),
 		progress:  &progress{},
@@ -105,7 +106,7 @@ func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 		metrics:   newMetrics(),
 		stopped:   make(chan struct{}),
 	}
-	n.reads = &readQueue{wake: n.inbox.signal}
+	n.reads = &driver.ReadQueue{Wake: n.inbox.signal}
 	defer func() {
 		if err != nil {
 			n.release()
@@ -116,7 +117,7 @@ func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 		return nil, fmt.Errorf("node: draw a seed: %w", err)
 	}
 	n.seeds = mathrand.NewChaCha8(seed)
-	n.commands = newCommands(binary.LittleEndian.Uint64(seed[:]) | 1)
+	n.commands = driver.NewCommands(binary.LittleEndian.Uint64(seed[:]) | 1)
 
 	state, storage, err := n.openStorage()
 	if err != nil {
@@ -154,7 +155,7 @@ func (n *Node) openCore(state raft.State) error {
 	if err != nil {
 		return &exitcode.Error{Code: exitcode.Usage, Err: fmt.Errorf("raft: %w", err)}
 	}
-	n.driver = newDriver(n.id, core, n, n.commands, n.reads, 2*ticks(n.cfg.Heartbeat), 2*ticks(n.cfg.ElectionMax))
+	n.driver = driver.New(n.id, core, n, n.commands, n.reads, 2*ticks(n.cfg.Heartbeat), 2*ticks(n.cfg.ElectionMax))
 	n.progress.advance(state.Applied)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"quorate/internal/exitcode"
+	"quorate/node/driver"
 	"quorate/raft"
 	"quorate/transport"
 )
@@ -16,15 +17,15 @@ import (
 type peerHandler struct{ node *Node }
 
 func (h peerHandler) Messages(_ raft.NodeID, m []raft.Message) {
-	h.node.inbox.put(func(e *events) { e.messages = append(e.messages, m...) })
+	h.node.inbox.put(func(e *driver.Events) { e.Messages = append(e.Messages, m...) })
 }
 
 func (h peerHandler) Proposals(_ raft.NodeID, p []transport.Proposal) {
-	h.node.inbox.put(func(e *events) { e.proposals = append(e.proposals, p...) })
+	h.node.inbox.put(func(e *driver.Events) { e.Proposals = append(e.Proposals, p...) })
 }
 
 func (h peerHandler) Replies(_ raft.NodeID, r []transport.ProposalReply) {
-	h.node.inbox.put(func(e *events) { e.replies = append(e.replies, r...) })
+	h.node.inbox.put(func(e *driver.Events) { e.Replies = append(e.Replies, r...) })
 }
 
 func (h peerHandler) Connected(peer transport.Hello) {
@@ -36,7 +37,7 @@ func (h peerHandler) Disconnected(id raft.NodeID, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // this node stops
 	}
-	h.node.inbox.put(func(e *events) { e.unreachable = append(e.unreachable, id) })
+	h.node.inbox.put(func(e *driver.Events) { e.Unreachable = append(e.Unreachable, id) })
 	m, _ := h.node.member(id)
 	h.node.cfg.Logger.Warn().Str("component", "transport").Str("peer", m.Name).Err(err).Msg("connection lost")
 }

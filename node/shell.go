@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"quorate/node/driver"
 	"quorate/raft"
 	"quorate/raft/wal"
 	"quorate/sqlfsm"
@@ -16,14 +17,14 @@ import (
 type inbox struct {
 	wake chan struct{} // has room for one: something is there
 
-	mu sync.Mutex
-	events
+	mu     sync.Mutex
+	events driver.Events
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 
 // put changes the collected events and wakes the driver.
-func (b *inbox) put(f func(*events)) {
+func (b *inbox) put(f func(*driver.Events)) {
 	b.mu.Lock()
 	f(&b.events)
 	b.mu.Unlock()
@@ -38,17 +39,17 @@ func (b *inbox) signal() {
 }
 
 // take moves the collected events to e, whose slices are reused.
-func (b *inbox) take(e *events) {
+func (b *inbox) take(e *driver.Events) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	*e, b.events = b.events, events{
-		messages:  e.messages[:0],
-		commands:  e.commands[:0],
-		proposals: e.proposals[:0],
-		replies:   e.replies[:0],
-		fetched:   e.fetched[:0],
+	*e, b.events = b.events, driver.Events{
+		Messages:  e.Messages[:0],
+		Commands:  e.Commands[:0],
+		Proposals: e.Proposals[:0],
+		Replies:   e.Replies[:0],
+		Fetched:   e.Fetched[:0],
 
-		unreachable: e.unreachable[:0],
+		Unreachable: e.Unreachable[:0],
 	}
 }
 
@@ -56,7 +57,7 @@ func (b *inbox) take(e *events) {
 func (n *Node) runDriver(ctx context.Context) error {
 	ticker := time.NewTicker(n.tick)
 	defer ticker.Stop()
-	var e events
+	var e driver.Events
 	for {
 		ticks := 0
 		select {
@@ -67,13 +68,13 @@ func (n *Node) runDriver(ctx context.Context) error {
 			ticks = 1
 		}
 		n.inbox.take(&e)
-		e.ticks, e.now = ticks, time.Now().UnixMicro()
-		n.driver.turn(&e)
+		e.Ticks, e.Now = ticks, time.Now().UnixMicro()
+		n.driver.Turn(&e)
 		n.observe(ticks > 0)
-		clear(e.messages)
-		clear(e.commands)
-		clear(e.proposals)
-		clear(e.fetched)
+		clear(e.Messages)
+		clear(e.Commands)
+		clear(e.Proposals)
+		clear(e.Fetched)
 	}
 }
 
@@ -122,7 +123,7 @@ func (q *queue[T]) take(ctx context.Context, reuse []T) ([]T, bool) {
 // runLog makes the core's writes durable: everything that queued up while the
 // last batch was being flushed becomes the next one (group commit).
 func (n *Node) runLog(ctx context.Context) error {
-	var batch []logWrite
+	var batch []driver.LogWrite
 	var writes []wal.Write
 	for {
 		var ok bool
@@ -132,10 +133,10 @@ func (n *Node) runLog(ctx context.Context) error {
 		writes = writes[:0]
 		entries, bytes := 0, 0
 		for _, w := range batch {
-			writes = append(writes, wal.Write{HardState: w.hardState, Entries: w.entries, Sync: w.sync})
-			entries += len(w.entries)
-			for i := range w.entries {
-				bytes += len(w.entries[i].Data)
+			writes = append(writes, wal.Write{HardState: w.HardState, Entries: w.Entries, Sync: w.Sync})
+			entries += len(w.Entries)
+			for i := range w.Entries {
+				bytes += len(w.Entries[i].Data)
 			}
 		}
 		began := time.Now()
@@ -145,8 +146,8 @@ func (n *Node) runLog(ctx context.Context) error {
 		n.metrics.walSync.Observe(time.Since(began).Seconds())
 		n.metrics.walBatch.Observe(float64(entries))
 		n.metrics.walBytes.Add(float64(bytes))
-		seq := batch[len(batch)-1].seq
-		n.inbox.put(func(e *events) { e.persisted = seq })
+		seq := batch[len(batch)-1].Seq
+		n.inbox.put(func(e *driver.Events) { e.Persisted = seq })
 		clear(writes)
 	}
 }
@@ -193,7 +194,7 @@ func (n *Node) command(e raft.Entry) sqlfsm.Entry {
 
 // ours reports whether a command came from this node, in this life.
 func (n *Node) ours(h *sqlfsm.Header) bool {
-	return h.Origin == uint64(n.id) && h.Incarnation == n.commands.incarnation
+	return h.Origin == uint64(n.id) && h.Incarnation == n.commands.Incarnation
 }
 
 func (n *Node) applyBatch(entries []sqlfsm.Entry) error {
@@ -202,20 +203,20 @@ func (n *Node) applyBatch(entries []sqlfsm.Entry) error {
 	if err != nil {
 		return fmt.Errorf("node: the state machine cannot go on: %w", err)
 	}
-	last := applied{raft.Index(entries[len(entries)-1].Index), raft.Term(entries[len(entries)-1].Term)}
-	n.progress.advance(last.index)
+	last := driver.Applied{Index: raft.Index(entries[len(entries)-1].Index), Term: raft.Term(entries[len(entries)-1].Term)}
+	n.progress.advance(last.Index)
 	for i := range results {
 		if !entries[i].Collect {
 			continue
 		}
-		if p := n.commands.get(results[i].Header.Seq); p != nil {
-			n.commands.settle(p, outcome{results[i].Results, results[i].Err})
+		if p := n.commands.Get(results[i].Header.Seq); p != nil {
+			n.commands.Settle(p, driver.Outcome{Results: results[i].Results, Err: results[i].Err})
 		}
 	}
 	n.metrics.apply.Observe(time.Since(began).Seconds())
 	n.metrics.appliedEntries.Add(float64(len(entries)))
 	n.metrics.applyBatch.Observe(float64(len(entries)))
-	n.inbox.put(func(e *events) { e.applied = last })
+	n.inbox.put(func(e *driver.Events) { e.Applied = last })
 	return nil
 }
 
@@ -232,26 +233,26 @@ func (n *Node) runFetcher(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("node: the log cannot be read: %w", err)
 			}
-			n.inbox.put(func(e *events) { e.fetched = append(e.fetched, fetched{f.To, entries}) })
+			n.inbox.put(func(e *driver.Events) { e.Fetched = append(e.Fetched, driver.Fetched{To: f.To, Entries: entries}) })
 		}
 	}
 }
 
 // The driver's effects.
 
-func (n *Node) write(w logWrite)      { n.writes.put(w) }
-func (n *Node) apply(e []raft.Entry)  { n.committed.put(e...) }
-func (n *Node) fetch(f raft.Fetch)    { n.fetches.put(f) }
-func (n *Node) send(m []raft.Message) { n.transport.Send(m) }
+func (n *Node) Write(w driver.LogWrite) { n.writes.put(w) }
+func (n *Node) Apply(e []raft.Entry)    { n.committed.put(e...) }
+func (n *Node) Fetch(f raft.Fetch)      { n.fetches.put(f) }
+func (n *Node) Send(m []raft.Message)   { n.transport.Send(m) }
 
-func (n *Node) sendProposals(to raft.NodeID, p []transport.Proposal) {
+func (n *Node) SendProposals(to raft.NodeID, p []transport.Proposal) {
 	n.transport.SendProposals(to, p) // what is lost is sent again
 }
 
-func (n *Node) sendReplies(to raft.NodeID, r []transport.ProposalReply) {
+func (n *Node) SendReplies(to raft.NodeID, r []transport.ProposalReply) {
 	n.transport.SendReplies(to, r) // likewise
 }
 
-func (n *Node) refused(err error) {
+func (n *Node) Refused(err error) {
 	n.cfg.Logger.Error().Str("component", "raft").Err(err).Msg("message refused")
 }

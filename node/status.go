@@ -19,7 +19,7 @@ var _ admin.Source = (*Node)(nil)
 // ask for has changed, and on every tick. The driver's goroutine calls it.
 func (n *Node) observe(ticked bool) {
 	old := n.view.Load().raft
-	core := n.driver.core
+	core := n.driver.Core()
 	changed := old.Role != core.Role() || old.Term != core.Term() || old.Leader != core.Leader()
 	if !changed && !ticked {
 		return
@@ -31,7 +31,7 @@ func (n *Node) observe(ticked bool) {
 }
 
 func (n *Node) showCore() {
-	n.view.Store(&view{raft: n.driver.core.Status(), stalls: n.driver.stalls})
+	n.view.Store(&view{raft: n.driver.Core().Status(), stalls: n.driver.Stalls()})
 }
 
 // logRole tells of a change of leader; other changes are details.

@@ -65,7 +65,7 @@ func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
 		return state, storage, n.dirError(fmt.Errorf("the database belongs to another log: it has applied entry %d of term %d, which here has term %d", index, term, own),
 			"Give this member its own database back; or remove it, empty its data directory and add it again.")
 	}
-	n.members = state.Configuration.Members
+	n.members = state.Configurations[len(state.Configurations)-1].Configuration.Members
 	return state, n.log.Identity().Storage, nil
 }
 

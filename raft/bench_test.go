@@ -22,7 +22,7 @@ func newMemory(b *testing.B) *memory {
 	}
 	for id := NodeID(1); id <= 3; id++ {
 		core, err := New(Config{ID: id, Rand: func(n int) int { return int(id) % n }, MaxCachedBytes: 1 << 20},
-			State{Configuration: Configuration{Members: members}})
+			State{Configurations: []ConfigurationAt{{Configuration: Configuration{Members: members}}}})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func (d *testDisk) write(w pendingWrite) {
 // recovered is the state that a log would report after a restart.
 func (d *testDisk) recovered(members []Member, applied Index) State {
 	s := State{
-		HardState: d.state, Configuration: Configuration{Members: members},
+		HardState: d.state, Configurations: []ConfigurationAt{{Configuration: Configuration{Members: members}}},
 		Applied: applied, Last: Index(len(d.entries)), Entries: d.entries[applied:],
 	}
 	for _, e := range d.entries {

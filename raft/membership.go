@@ -31,6 +31,14 @@ func (c Configuration) validate(self NodeID) error {
 	return nil
 }
 
+// configuration is the newest in the log.
+func (s *State) configuration() (c Configuration) {
+	if n := len(s.Configurations); n > 0 {
+		c = s.Configurations[n-1].Configuration
+	}
+	return c
+}
+
 // quorum is how many members make a majority (§5.2: any two majorities have a
 // member in common).
 func (r *Raft) quorum() int { return (len(r.peers)+1)/2 + 1 }

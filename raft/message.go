@@ -14,7 +14,8 @@ const (
 	// PreVoteResponse: Reject, or not. Term is the asked-for term when
 	// granted, the responder's own when rejected.
 	PreVoteResponse
-	// RequestVote: Index and LogTerm are the candidate's last entry.
+	// RequestVote: Index and LogTerm are the candidate's last entry; Transfer:
+	// the leader wants it, so whoever hears a leader votes all the same.
 	RequestVote
 	// RequestVoteResponse: Reject, or not.
 	RequestVoteResponse
@@ -28,7 +29,8 @@ const (
 	// Heartbeat: Commit is min(match, commit index), Round the leader's
 	// newest read round.
 	Heartbeat
-	// HeartbeatResponse returns Round.
+	// HeartbeatResponse returns Round; Full: the follower's disk has no room for
+	// entries.
 	HeartbeatResponse
 	// ReadIndex: a follower asks the leader for a read index; Request is the
 	// follower's own number for the question.
@@ -36,6 +38,13 @@ const (
 	// ReadIndexResponse: Index is the read index for Request; with Reject the
 	// asked node cannot answer (not the leader, or not sure any more).
 	ReadIndexResponse
+	// TimeoutNow: the leader hands over; campaign at once, without a pre-vote
+	// (thesis §3.10).
+	TimeoutNow
+	// InstallSnapshot: Snapshot is complete and durable at this member, sent by
+	// the leader of Term. It does not travel as a message: whoever received the
+	// image makes it (see Ready.Images).
+	InstallSnapshot
 )
 
 func (t MessageType) String() string {
@@ -56,6 +65,8 @@ var messageTypeNames = [...]string{
 	HeartbeatResponse:     "HeartbeatResponse",
 	ReadIndex:             "ReadIndex",
 	ReadIndexResponse:     "ReadIndexResponse",
+	TimeoutNow:            "TimeoutNow",
+	InstallSnapshot:       "InstallSnapshot",
 }
 
 // Message is what members say to each other. Which fields a type uses is
@@ -72,5 +83,8 @@ type Message struct {
 	HintTerm  Term
 	Round     uint64
 	Request   uint64
+	Transfer  bool
+	Full      bool
 	Entries   []Entry
+	Snapshot  *Snapshot
 }

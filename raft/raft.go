@@ -79,7 +79,7 @@ func New(config Config, state State) (*Raft, error) {
 		log:          newLog(state),
 		writtenState: state.HardState,
 	}
-	for _, m := range state.Configuration.Members {
+	for _, m := range state.configuration().Members {
 		if m.ID != r.id {
 			r.peers = append(r.peers, peer{id: m.ID, next: r.log.last() + 1})
 		}

@@ -7,14 +7,17 @@ package raft
 //     Persisted(Seq) is called only after they are durable;
 //   - Messages are sent as they are: what depends on a write that is not
 //     durable yet has been withheld by the core and comes in a later Ready;
-//   - Committed entries are applied in order, each once, and Applied is called
-//     afterwards.
+//   - Install and Committed are applied in order, Install first, each once, and
+//     Applied is called afterwards.
 type Ready struct {
 	// Seq numbers this write; 0: nothing to write. Consecutive writes may be
 	// merged into one, acknowledged by the last Seq.
 	Seq uint64
 	// HardState is to be written when not nil.
 	HardState *HardState
+	// Snapshot, when not nil, belongs to this write and comes before the rest of
+	// it: the log forgets every entry and begins after Snapshot.Index.
+	Snapshot *Snapshot
 	// Entries supersede every stored entry with an index >= Entries[0].Index.
 	Entries []Entry
 	// Sync is false when only the commit index moved: the write need not be
@@ -22,6 +25,11 @@ type Ready struct {
 	Sync bool
 	// Messages may be sent now.
 	Messages []Message
+	// Install, when not nil, is the image that replaces the state machine's state
+	// before anything in Committed is applied: it was accepted with an
+	// InstallSnapshot, and the log begins after it durably. Applied(Install.Index)
+	// follows.
+	Install *Snapshot
 	// Committed are to be applied. They are durable in this member's own log.
 	Committed []Entry
 	// Reads are questions asked through ReadIndex that have an answer.
@@ -33,6 +41,10 @@ type Ready struct {
 	// be sent to a follower that is behind. The driver reads them from the
 	// log, off the loop, and hands them to Fetched.
 	Fetches []Fetch
+	// Images are members whose next entry is no longer in the log: send each an
+	// image of the state machine, at an index that is at least the log's base,
+	// and tell the outcome by ImageSent.
+	Images []NodeID
 }
 
 // ReadState answers ReadIndex: the state machine may be read for Request once
@@ -60,18 +72,24 @@ type Status struct {
 	Commit    Index
 	Applied   Index
 	Last      Index
-	Stable    Index        // last index that is durable here
-	Elections uint64       // elections won by this member since it started
-	Campaigns uint64       // elections begun (term raised)
-	PreVotes  uint64       // pre-vote rounds begun
-	Peers     []PeerStatus // on the leader; sorted by ID
+	Stable    Index  // last index that is durable here
+	Base      Index  // the log begins after it
+	Elections uint64 // elections won by this member since it started
+	Campaigns uint64 // elections begun (term raised)
+	PreVotes  uint64 // pre-vote rounds begun
+	// Configuration is the newest in the log, committed or not.
+	Configuration ConfigurationAt
+	// Transfer is the member that a leader is handing over to, 0: none.
+	Transfer NodeID
+	Peers    []PeerStatus // on the leader; sorted by ID
 }
 
 // PeerStatus is what a leader knows of a follower.
 type PeerStatus struct {
 	ID     NodeID
-	State  string // "probe" or "replicate"
+	State  string // "probe", "replicate" or "snapshot"
 	Match  Index
 	Next   Index
 	Active bool // heard from within the last election timeout
+	Full   bool // its disk has no room for entries
 }

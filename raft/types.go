@@ -47,6 +47,9 @@ const (
 	EntryNormal EntryType = iota
 	// EntryNoop opens a leader's term (§8) and carries nothing.
 	EntryNoop
+	// EntryConfiguration carries a Configuration, as AppendConfiguration writes
+	// it.
+	EntryConfiguration
 )
 
 func (t EntryType) String() string {
@@ -55,6 +58,8 @@ func (t EntryType) String() string {
 		return "normal"
 	case EntryNoop:
 		return "no-op"
+	case EntryConfiguration:
+		return "configuration"
 	}
 	return "entry type " + strconv.Itoa(int(t))
 }
@@ -77,19 +82,6 @@ type HardState struct {
 	Commit Index
 }
 
-// Member is one server of the cluster.
-type Member struct {
-	ID      NodeID
-	Name    string
-	Address string // host:port where other members reach it
-}
-
-// Configuration is the set of members. All of them vote; learners come with
-// membership changes.
-type Configuration struct {
-	Members []Member // sorted by ID
-}
-
 // TermRun says that entries from First on carry Term, until the next run
 // begins. A log's runs, sorted, answer "which term has the entry at i?"
 // without the entries: invariant: both fields strictly increase.
@@ -100,14 +92,22 @@ type TermRun struct {
 
 // State is what a member knows when it starts: what its log held.
 type State struct {
-	HardState     HardState
-	Configuration Configuration
-	// Applied is the last index whose effects the state machine has kept.
+	HardState HardState
+	// Base is the index after which the log begins, and BaseTerm the term of the
+	// entry there: everything up to it is in the state machine alone. Both are 0
+	// for a log that was never cut in front.
+	Base     Index
+	BaseTerm Term
+	// Configurations are those in the log, oldest first. The first is the one in
+	// force at Base, whatever its index; the others are entries after Base. A
+	// member that has not joined yet has one without members.
+	Configurations []ConfigurationAt
+	// Applied is the last index whose effects the state machine has kept;
+	// Base <= Applied.
 	Applied Index
-	// Last is the last index in the log, 0 when empty. The first is 1 until
-	// log truncation comes with snapshots.
+	// Last is the last index in the log; Base when it is empty.
 	Last Index
-	// Runs covers (0, Last].
+	// Runs covers (Base, Last].
 	Runs []TermRun
 	// Entries are the newest entries of the log, contiguous up to Last. They
 	// reach back to Applied+1 at least, so that everything that may still

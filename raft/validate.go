@@ -60,7 +60,7 @@ func validateEntries(m *Message) error {
 
 // validate says in a sentence what is wrong with what a log remembered.
 func (s State) validate(self NodeID) error {
-	if err := s.Configuration.validate(self); err != nil {
+	if err := s.configuration().validate(self); err != nil {
 		return err
 	}
 	if (s.Last == 0) != (len(s.Runs) == 0) || len(s.Runs) > 0 && s.Runs[0].First != 1 || s.Last > indexMax {

@@ -52,7 +52,7 @@ type header struct {
 	previousEnd Offset
 	// hardState is what held when the segment began.
 	hardState     raft.HardState
-	configuration []byte // as encodeConfiguration gives it
+	configuration []byte // as raft.AppendConfiguration gives it
 
 	// What encoding and decoding find out.
 	headerBytes Offset // where the records begin

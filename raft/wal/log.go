@@ -69,9 +69,9 @@ func Create(o Options, id Identity, c raft.Configuration) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := encodeConfiguration(c)
-	if err != nil {
-		return nil, err
+	encoded := raft.AppendConfiguration(nil, c)
+	if len(encoded) > maxHeaderBytes-headerFixedBytes {
+		return nil, fmt.Errorf("wal: a configuration of %d bytes does not fit into a segment's header", len(encoded))
 	}
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return nil, fmt.Errorf("wal: %w", err)

@@ -120,7 +120,7 @@ func TestLogComesBack(t *testing.T) {
 				t.Errorf("identity %+v, configuration %+v", l.Identity(), l.Configuration())
 			}
 			s := mustState(t, l, 0)
-			if s.HardState != *hardState(3, 0, 29) || s.Last != 199 || !reflect.DeepEqual(s.Configuration, testConfiguration) {
+			if s.HardState != *hardState(3, 0, 29) || s.Last != 199 || !reflect.DeepEqual(s.Configurations[0].Configuration, testConfiguration) {
 				t.Errorf("state %+v", s)
 			}
 			if want := []raft.TermRun{{First: 1, Term: 1}, {First: 30, Term: 3}}; !reflect.DeepEqual(s.Runs, want) {

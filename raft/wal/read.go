@@ -30,12 +30,12 @@ func (l *Log) State(applied raft.Index) (raft.State, error) {
 	}
 	hs.Commit = max(hs.Commit, applied)
 	return raft.State{
-		HardState:     hs,
-		Configuration: l.configuration,
-		Applied:       applied,
-		Last:          last,
-		Runs:          runs,
-		Entries:       entries,
+		HardState:      hs,
+		Configurations: []raft.ConfigurationAt{{Configuration: l.configuration}},
+		Applied:        applied,
+		Last:           last,
+		Runs:           runs,
+		Entries:        entries,
 	}, nil
 }
 

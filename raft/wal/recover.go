@@ -18,7 +18,7 @@ func (l *Log) recover() error {
 	last := len(headers) - 1
 	l.identity = headers[last].identity
 	l.encoded = headers[last].configuration
-	if l.configuration, err = decodeConfiguration(l.encoded); err != nil {
+	if l.configuration, err = raft.DecodeConfiguration(l.encoded); err != nil {
 		return corrupt(headers[last].number, headerFixedBytes, "%s", err)
 	}
 	var buffer []byte

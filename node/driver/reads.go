@@ -1,4 +1,4 @@
-package node
+package driver
 
 import (
 	"context"
@@ -21,20 +21,20 @@ const maxRounds = 2
 type round struct {
 	answered chan struct{} // closed when index is set
 	index    raft.Index
-	waiters  int // sessions that still wait; guarded by readQueue.mu
+	waiters  int // sessions that still wait; guarded by ReadQueue.mu
 }
 
-// readQueue is where sessions meet the driver.
-type readQueue struct {
-	wake func() // tells the driver that there is a forming round
+// ReadQueue is where sessions meet the driver.
+type ReadQueue struct {
+	Wake func() // tells the driver that there is a forming round
 
 	mu      sync.Mutex
 	forming *round // takes waiters until the driver asks; nil: none
 }
 
-// index returns a read index: the commit index of the leader at some moment
+// Index returns a read index: the commit index of the leader at some moment
 // after the call began. It waits for a quorum as long as ctx allows.
-func (q *readQueue) index(ctx context.Context) (raft.Index, error) {
+func (q *ReadQueue) Index(ctx context.Context) (raft.Index, error) {
 	r := q.join()
 	select {
 	case <-r.answered:
@@ -47,7 +47,7 @@ func (q *readQueue) index(ctx context.Context) (raft.Index, error) {
 	}
 }
 
-func (q *readQueue) join() *round {
+func (q *ReadQueue) join() *round {
 	q.mu.Lock()
 	r := q.forming
 	fresh := r == nil
@@ -58,13 +58,13 @@ func (q *readQueue) join() *round {
 	r.waiters++
 	q.mu.Unlock()
 	if fresh {
-		q.wake()
+		q.Wake()
 	}
 	return r
 }
 
 // take returns the forming round for the driver to ask about, nil if none.
-func (q *readQueue) take() *round {
+func (q *ReadQueue) take() *round {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r := q.forming
@@ -73,7 +73,7 @@ func (q *readQueue) take() *round {
 }
 
 // wanted reports whether anybody still waits for r.
-func (q *readQueue) wanted(r *round) bool {
+func (q *ReadQueue) wanted(r *round) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return r.waiters > 0
@@ -81,8 +81,8 @@ func (q *readQueue) wanted(r *round) bool {
 
 // reader is the driver's part: it asks the core and matches the answers.
 type reader struct {
-	driver      *driver
-	queue       *readQueue
+	driver      *Driver
+	queue       *ReadQueue
 	resendTicks int
 
 	// request numbers the questions; a number is never used twice, so that a

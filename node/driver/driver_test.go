@@ -1,4 +1,4 @@
-package node
+package driver
 
 import (
 	"flag"
@@ -51,7 +51,7 @@ type world struct {
 type parcel struct {
 	from, to raft.NodeID
 	due      int64
-	deliver  func(*events)
+	deliver  func(*Events)
 }
 
 // worldNode is one member: its driver and what lives through a crash.
@@ -67,14 +67,14 @@ type worldNode struct {
 	appliedLog []string // commands by index, in the order of their application; "": a no-op
 
 	// Gone after a crash.
-	driver      *driver
-	commands    *commands
-	reads       *readQueue
+	driver      *Driver
+	commands    *Commands
+	reads       *ReadQueue
 	incarnation uint64
-	unsynced    []logWrite
+	unsynced    []LogWrite
 	committed   []raft.Entry
-	inbox       events
-	open        map[uint64]*pending
+	inbox       Events
+	open        map[uint64]*Pending
 	readers     []worldRead
 	stalled     bool     // the disk hangs
 	paused      bool     // the process stands still
@@ -105,9 +105,9 @@ func newWorld(t *testing.T, seed uint64, members int) *world {
 func (n *worldNode) start() {
 	n.world.seq++
 	n.incarnation = n.world.seq
-	n.unsynced, n.committed, n.inbox = nil, nil, events{}
-	n.open, n.readers, n.stalled, n.paused = map[uint64]*pending{}, nil, false, false
-	state := raft.State{HardState: n.hard, Configuration: n.config, Applied: n.appliedTo, Entries: append([]raft.Entry(nil), n.entries...), Last: raft.Index(len(n.entries))}
+	n.unsynced, n.committed, n.inbox = nil, nil, Events{}
+	n.open, n.readers, n.stalled, n.paused = map[uint64]*Pending{}, nil, false, false
+	state := raft.State{HardState: n.hard, Configurations: []raft.ConfigurationAt{{Configuration: n.config}}, Applied: n.appliedTo, Entries: append([]raft.Entry(nil), n.entries...), Last: raft.Index(len(n.entries))}
 	for _, e := range n.entries {
 		if len(state.Runs) == 0 || state.Runs[len(state.Runs)-1].Term != e.Term {
 			state.Runs = append(state.Runs, raft.TermRun{First: e.Index, Term: e.Term})
@@ -117,35 +117,35 @@ func (n *worldNode) start() {
 	if err != nil {
 		n.world.t.Fatal(err)
 	}
-	n.commands = newCommands(n.incarnation)
-	n.reads = &readQueue{wake: func() {}}
-	n.driver = newDriver(n.id, core, n, n.commands, n.reads, 6, 40)
+	n.commands = NewCommands(n.incarnation)
+	n.reads = &ReadQueue{Wake: func() {}}
+	n.driver = New(n.id, core, n, n.commands, n.reads, 6, 40)
 }
 
 // The effects.
 
-func (n *worldNode) write(w logWrite)           { n.unsynced = append(n.unsynced, w) }
-func (n *worldNode) apply(entries []raft.Entry) { n.committed = append(n.committed, entries...) }
-func (n *worldNode) refused(err error)          { n.world.t.Error(err) }
-func (n *worldNode) fetch(raft.Fetch)           { n.world.t.Fatal("the log is short enough to be in memory") }
+func (n *worldNode) Write(w LogWrite)           { n.unsynced = append(n.unsynced, w) }
+func (n *worldNode) Apply(entries []raft.Entry) { n.committed = append(n.committed, entries...) }
+func (n *worldNode) Refused(err error)          { n.world.t.Error(err) }
+func (n *worldNode) Fetch(raft.Fetch)           { n.world.t.Fatal("the log is short enough to be in memory") }
 
-func (n *worldNode) send(messages []raft.Message) {
+func (n *worldNode) Send(messages []raft.Message) {
 	for _, m := range messages {
-		n.world.post(n.id, m.To, func(e *events) { e.messages = append(e.messages, m) })
+		n.world.post(n.id, m.To, func(e *Events) { e.Messages = append(e.Messages, m) })
 	}
 }
 
-func (n *worldNode) sendProposals(to raft.NodeID, list []transport.Proposal) {
+func (n *worldNode) SendProposals(to raft.NodeID, list []transport.Proposal) {
 	list = append([]transport.Proposal(nil), list...)
-	n.world.post(n.id, to, func(e *events) { e.proposals = append(e.proposals, list...) })
+	n.world.post(n.id, to, func(e *Events) { e.Proposals = append(e.Proposals, list...) })
 }
 
-func (n *worldNode) sendReplies(to raft.NodeID, list []transport.ProposalReply) {
+func (n *worldNode) SendReplies(to raft.NodeID, list []transport.ProposalReply) {
 	list = append([]transport.ProposalReply(nil), list...)
-	n.world.post(n.id, to, func(e *events) { e.replies = append(e.replies, list...) })
+	n.world.post(n.id, to, func(e *Events) { e.Replies = append(e.Replies, list...) })
 }
 
-func (w *world) post(from, to raft.NodeID, deliver func(*events)) {
+func (w *world) post(from, to raft.NodeID, deliver func(*Events)) {
 	if w.cut[[2]raft.NodeID{from, to}] || w.rand.IntN(100) < w.loss {
 		return
 	}
@@ -199,9 +199,9 @@ func (n *worldNode) turn(ticks int) {
 		return // what happens meanwhile waits in the inbox, and time is lost
 	}
 	e := n.inbox
-	n.inbox = events{}
-	e.ticks, e.now = ticks, n.world.now
-	n.driver.turn(&e)
+	n.inbox = Events{}
+	e.Ticks, e.Now = ticks, n.world.now
+	n.driver.Turn(&e)
 }
 
 // sync makes the oldest writes durable.
@@ -212,13 +212,13 @@ func (n *worldNode) sync(count int) {
 	for ; count > 0; count-- {
 		w := n.unsynced[0]
 		n.unsynced = n.unsynced[1:]
-		if w.hardState != nil {
-			n.hard = *w.hardState
+		if w.HardState != nil {
+			n.hard = *w.HardState
 		}
-		if len(w.entries) > 0 {
-			n.entries = append(n.entries[:w.entries[0].Index-1:w.entries[0].Index-1], w.entries...)
+		if len(w.Entries) > 0 {
+			n.entries = append(n.entries[:w.Entries[0].Index-1:w.Entries[0].Index-1], w.Entries...)
 		}
-		n.inbox.persisted = w.seq
+		n.inbox.Persisted = w.Seq
 	}
 }
 
@@ -234,7 +234,7 @@ func (n *worldNode) applySome(count int) {
 			n.world.t.Fatalf("node %v applies %d after %d", n.id, e.Index, n.appliedTo)
 		}
 		n.appliedTo = e.Index
-		n.inbox.applied = applied{e.Index, e.Term}
+		n.inbox.Applied = Applied{Index: e.Index, Term: e.Term}
 		if e.Type != raft.EntryNormal {
 			n.appliedLog = append(n.appliedLog, "")
 			continue
@@ -246,10 +246,10 @@ func (n *worldNode) applySome(count int) {
 		name := fmt.Sprintf("%d/%d/%d", h.Origin, h.Incarnation, h.Seq)
 		n.appliedLog = append(n.appliedLog, name)
 		if raft.NodeID(h.Origin) == n.id && h.Incarnation == n.incarnation {
-			if p := n.commands.get(h.Seq); p != nil {
-				n.commands.settle(p, outcome{})
-				<-p.done
-				delete(n.open, p.seq)
+			if p := n.commands.Get(h.Seq); p != nil {
+				n.commands.Settle(p, Outcome{})
+				<-p.Done
+				delete(n.open, p.Seq)
 				n.confirmed = append(n.confirmed, name)
 				n.world.seen = max(n.world.seen, e.Index)
 			}
@@ -287,11 +287,11 @@ func (n *worldNode) answerReads() {
 
 // execute is what a session does.
 func (n *worldNode) execute() {
-	p := n.commands.reserve()
-	h := sqlfsm.Header{Origin: uint64(n.id), Incarnation: n.incarnation, Seq: p.seq, Time: n.world.now}
-	n.commands.charge(p, sqlfsm.AppendCommand(nil, &h, []sqlplan.Bound{{Plan: &sqlplan.Plan{SQL: "x"}}}), 1<<30)
-	n.open[p.seq] = p
-	n.inbox.commands = append(n.inbox.commands, p)
+	p := n.commands.Reserve()
+	h := sqlfsm.Header{Origin: uint64(n.id), Incarnation: n.incarnation, Seq: p.Seq, Time: n.world.now}
+	n.commands.Charge(p, sqlfsm.AppendCommand(nil, &h, []sqlplan.Bound{{Plan: &sqlplan.Plan{SQL: "x"}}}), 1<<30)
+	n.open[p.Seq] = p
+	n.inbox.Commands = append(n.inbox.Commands, p)
 }
 
 // pause stops the process, or lets it go on, to a session that reads at once.
@@ -299,7 +299,7 @@ func (n *worldNode) execute() {
 func (n *worldNode) pause(paused bool) {
 	if n.paused && !paused {
 		if n.world.rand.IntN(2) == 0 {
-			n.inbox.messages = nil
+			n.inbox.Messages = nil
 		}
 		n.paused = false
 		n.read()
@@ -314,7 +314,7 @@ func (n *worldNode) giveUp() {
 		if seq%7 != 0 { // always the same ones: the map has no order
 			continue
 		}
-		if mayBeApplied, settled := n.commands.abandon(p); !mayBeApplied && !settled {
+		if mayBeApplied, settled := n.commands.Abandon(p); !mayBeApplied && !settled {
 			n.world.never[n.name(seq)] = true
 		}
 		delete(n.open, seq)
@@ -376,7 +376,7 @@ func commandsOnce(t *testing.T, seed uint64) {
 		case 15:
 			n.giveUp()
 		case 18:
-			n.inbox.unreachable = append(n.inbox.unreachable, w.nodes[w.rand.IntN(members)].id)
+			n.inbox.Unreachable = append(n.inbox.Unreachable, w.nodes[w.rand.IntN(members)].id)
 		case 16:
 			n.sync(w.rand.IntN(len(n.unsynced) + 1))
 		case 17:
@@ -481,7 +481,7 @@ func TestReplyToAnEarlierLife(t *testing.T) {
 	n.execute()
 	n.turn(0)
 	w.net = nil // the command is lost
-	n.inbox.replies = append(n.inbox.replies, transport.ProposalReply{
+	n.inbox.Replies = append(n.inbox.Replies, transport.ProposalReply{
 		Incarnation: n.incarnation - 1, Seq: 1, Term: n.driver.core.Term(), Accepted: true,
 	})
 	for i := 0; !w.settled(); i++ {

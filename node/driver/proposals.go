@@ -1,4 +1,4 @@
-package node
+package driver
 
 import (
 	"fmt"
@@ -28,11 +28,11 @@ import (
 // hears that it was accepted, and the leader remembers what it has accepted
 // in its term (acceptedSeqs), which it can forget with the term.
 
-// pending is a command of this node's sessions, from Execute to its outcome.
-type pending struct {
-	seq  uint64
+// Pending is a command of this node's sessions, from Execute to its outcome.
+type Pending struct {
+	Seq  uint64
 	data []byte // the encoded command
-	done chan outcome
+	Done chan Outcome
 	// state moves queued → proposed → finished; back to queued when the
 	// command is known not to be in the log; queued → withdrawn when its
 	// session gives up, which it can't once it is proposed.
@@ -53,19 +53,23 @@ const (
 	finished
 )
 
-// outcome is what became of a command.
-type outcome struct {
-	results []value.Result
-	err     error
+// Propose notes that the command is on its way into the log; false: it is not
+// wanted any more.
+func (p *Pending) Propose() bool { return p.state.CompareAndSwap(queued, proposed) }
+
+// Outcome is what became of a command.
+type Outcome struct {
+	Results []value.Result
+	Err     error
 }
 
-// commands are this node's pending commands by sequence number.
-type commands struct {
-	// incarnation names this life of the node, in which numbers begin with 1.
-	incarnation uint64
+// Commands are this node's pending commands by sequence number.
+type Commands struct {
+	// Incarnation names this life of the node, in which numbers begin with 1.
+	Incarnation uint64
 
 	mu    sync.Mutex
-	bySeq map[uint64]*pending
+	bySeq map[uint64]*Pending
 	next  uint64 // the next command's number
 	// low is the smallest number that is pending, or next: everything below
 	// is settled.
@@ -73,23 +77,24 @@ type commands struct {
 	bytes int // of pending commands' data
 }
 
-func newCommands(incarnation uint64) *commands {
-	return &commands{incarnation: incarnation, bySeq: map[uint64]*pending{}, next: 1, low: 1}
+// NewCommands begins a life of a node.
+func NewCommands(incarnation uint64) *Commands {
+	return &Commands{Incarnation: incarnation, bySeq: map[uint64]*Pending{}, next: 1, low: 1}
 }
 
-// reserve gives out a sequence number; remove ends it.
-func (c *commands) reserve() *pending {
+// Reserve gives out a sequence number; remove ends it.
+func (c *Commands) Reserve() *Pending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := &pending{seq: c.next, done: make(chan outcome, 1)}
-	c.bySeq[p.seq] = p
+	p := &Pending{Seq: c.next, Done: make(chan Outcome, 1)}
+	c.bySeq[p.Seq] = p
 	c.next++
 	return p
 }
 
-// charge gives a command its bytes and counts them; false: they would be over
+// Charge gives a command its bytes and counts them; false: they would be over
 // the limit.
-func (c *commands) charge(p *pending, data []byte, limit int) bool {
+func (c *Commands) Charge(p *Pending, data []byte, limit int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.bytes+len(data) > limit {
@@ -100,45 +105,45 @@ func (c *commands) charge(p *pending, data []byte, limit int) bool {
 	return true
 }
 
-// pending returns how many commands have no outcome yet.
-func (c *commands) pending() int {
+// Pending returns how many commands have no Outcome yet.
+func (c *Commands) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.bySeq)
 }
 
-// remove forgets a command that is settled or given up.
-func (c *commands) remove(p *pending) {
+// Remove forgets a command that is settled or given up.
+func (c *Commands) Remove(p *Pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bySeq[p.seq] != p {
+	if c.bySeq[p.Seq] != p {
 		return
 	}
-	delete(c.bySeq, p.seq)
+	delete(c.bySeq, p.Seq)
 	c.bytes -= len(p.data)
 	for c.low < c.next && c.bySeq[c.low] == nil {
 		c.low++
 	}
 }
 
-func (c *commands) get(seq uint64) *pending {
+func (c *Commands) Get(seq uint64) *Pending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.bySeq[seq]
 }
 
-func (c *commands) lowWater() uint64 {
+func (c *Commands) lowWater() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.low
 }
 
-// settle reports what applying a command came to, to the session that waits
+// Settle reports what applying a command came to, to the session that waits
 // for it.
-func (c *commands) settle(p *pending, o outcome) {
+func (c *Commands) Settle(p *Pending, o Outcome) {
 	if p.state.CompareAndSwap(proposed, finished) {
-		c.remove(p)
-		p.done <- o
+		c.Remove(p)
+		p.Done <- o
 		return
 	}
 	if p.state.Load() == queued {
@@ -146,25 +151,25 @@ func (c *commands) settle(p *pending, o outcome) {
 	}
 }
 
-// withdraw takes a command back if it is not proposed.
-func (c *commands) withdraw(p *pending) bool {
+// Withdraw takes a command back if it is not proposed.
+func (c *Commands) Withdraw(p *Pending) bool {
 	if !p.state.CompareAndSwap(queued, withdrawn) {
 		return false
 	}
-	c.remove(p)
+	c.Remove(p)
 	return true
 }
 
-// abandon is called by a session that will not wait any longer. It says
+// Abandon is called by a session that will not wait any longer. It says
 // whether the command may still be applied; if it is settled already, the
-// outcome is in p.done.
-func (c *commands) abandon(p *pending) (mayBeApplied, settled bool) {
+// Outcome is in p.Done.
+func (c *Commands) Abandon(p *Pending) (mayBeApplied, settled bool) {
 	for {
 		switch {
-		case c.withdraw(p):
+		case c.Withdraw(p):
 			return false, false
 		case p.state.CompareAndSwap(proposed, finished):
-			c.remove(p)
+			c.Remove(p)
 			return true, false
 		case p.state.Load() == finished:
 			return true, true
@@ -174,23 +179,23 @@ func (c *commands) abandon(p *pending) (mayBeApplied, settled bool) {
 
 // proposer is the origin's part.
 type proposer struct {
-	driver      *driver
-	commands    *commands
+	driver      *Driver
+	commands    *Commands
 	resendTicks int
 
-	waiting  []*pending // not proposed: no leader is known
-	later    []*pending // not taken by the own core; they wait for the next tick
-	inflight []*pending // proposed in some term; finished ones are dropped on the way
+	waiting  []*Pending // not proposed: no leader is known
+	later    []*Pending // not taken by the own core; they wait for the next tick
+	inflight []*Pending // proposed in some term; finished ones are dropped on the way
 	// fence is the highest term of an applied entry: nothing of a lower term
 	// can be applied any more.
 	fence raft.Term
 
 	data [][]byte             // scratch
-	sent []*pending           // scratch
+	sent []*Pending           // scratch
 	out  []transport.Proposal // scratch
 }
 
-func (p *proposer) add(commands []*pending) {
+func (p *proposer) add(commands []*Pending) {
 	p.waiting = append(p.waiting, commands...)
 }
 
@@ -212,7 +217,7 @@ func (p *proposer) route() {
 func (p *proposer) takeWaiting() {
 	p.sent = p.sent[:0]
 	for _, c := range p.waiting {
-		if c.state.CompareAndSwap(queued, proposed) {
+		if c.Propose() {
 			p.sent = append(p.sent, c)
 		}
 	}
@@ -255,22 +260,22 @@ func (p *proposer) proposeTo(leader raft.NodeID) {
 }
 
 // transmit sends copies of commands to the leader of their term.
-func (p *proposer) transmit(leader raft.NodeID, commands []*pending) {
+func (p *proposer) transmit(leader raft.NodeID, commands []*Pending) {
 	low := p.commands.lowWater()
 	p.out = p.out[:0]
 	for _, c := range commands {
 		c.sent = p.driver.tick
 		p.out = append(p.out, transport.Proposal{
-			Origin: p.driver.self, Term: c.term, Seq: c.seq, LowWater: low, Data: c.data,
+			Origin: p.driver.self, Term: c.term, Seq: c.Seq, LowWater: low, Data: c.data,
 		})
 	}
-	p.driver.out.sendProposals(leader, p.out)
+	p.driver.out.SendProposals(leader, p.out)
 }
 
 // requeued takes back commands that are known not to be in the log and returns
 // those that are still wanted.
-func (p *proposer) requeued(commands []*pending) []*pending {
-	var wanted []*pending
+func (p *proposer) requeued(commands []*Pending) []*Pending {
+	var wanted []*Pending
 	for _, c := range commands {
 		c.term, c.leader, c.accepted = 0, 0, false
 		if c.state.CompareAndSwap(proposed, queued) {
@@ -287,7 +292,7 @@ func (p *proposer) applied(term raft.Term) {
 		return
 	}
 	p.fence = term
-	var again []*pending
+	var again []*Pending
 	keep := p.inflight[:0]
 	for _, c := range p.inflight {
 		switch {
@@ -310,10 +315,10 @@ func (p *proposer) applied(term raft.Term) {
 // too much to do, the next copy may be taken.
 func (p *proposer) replies(replies []transport.ProposalReply) {
 	for _, r := range replies {
-		if !r.Accepted || r.Incarnation != p.commands.incarnation {
+		if !r.Accepted || r.Incarnation != p.commands.Incarnation {
 			continue
 		}
-		if c := p.commands.get(r.Seq); c != nil && c.term == r.Term {
+		if c := p.commands.Get(r.Seq); c != nil && c.term == r.Term {
 			c.accepted = true
 		}
 	}
@@ -346,7 +351,7 @@ func (p *proposer) resend() {
 // acceptor is the leader's part: what it has accepted from other members in
 // its term.
 type acceptor struct {
-	driver  *driver
+	driver  *Driver
 	term    raft.Term
 	origins map[incarnation]*acceptedSeqs
 
@@ -391,7 +396,7 @@ func (a *acceptor) fromOrigin(list []transport.Proposal) {
 			a.reply(p, h.Incarnation, transport.NotLeader)
 		}
 	}
-	a.driver.out.sendReplies(origin, a.replies)
+	a.driver.out.SendReplies(origin, a.replies)
 }
 
 // take proposes what is new, and answers each proposal. This node leads their
@@ -407,7 +412,7 @@ func (a *acceptor) take(list []transport.Proposal) {
 	for _, p := range list {
 		h, err := sqlfsm.DecodeHeader(p.Data)
 		if err != nil || h.Seq != p.Seq {
-			a.driver.out.refused(fmt.Errorf("node: member %v proposes command %d, which is malformed or named otherwise: %v", p.Origin, p.Seq, err))
+			a.driver.out.Refused(fmt.Errorf("node: member %v proposes command %d, which is malformed or named otherwise: %v", p.Origin, p.Seq, err))
 			continue
 		}
 		set := a.set(incarnation{p.Origin, h.Incarnation})
