@@ -42,7 +42,7 @@
 //
 //	kind  frame      value
 //	   1  Messages   [[type, term, index, log term, commit, reject, hint index,
-//	                   hint term, round, request,
+//	                   hint term, round, request, transfer, full,
 //	                   [[term, index, type, data], …]], …]
 //	   2  Proposals  [[origin, term, seq, low water, data], …]
 //	   3  Replies    [[incarnation, seq, term, accepted, reason], …]

@@ -72,7 +72,7 @@ type ProposalReply struct {
 // Elements in each fixed-length array, and the fewest bytes an element of each
 // variable-length array takes: every number one byte, every array empty.
 const (
-	messageFields  = 11
+	messageFields  = 13
 	entryFields    = 4
 	proposalFields = 5
 	replyFields    = 5
@@ -85,7 +85,7 @@ const (
 
 // The most bytes that one value takes, without the data it carries.
 const (
-	messageMaxBytes  = 1 + 2 + 1 + 8*maxUintBytes + maxHeaderBytes
+	messageMaxBytes  = 1 + 2 + 3 + 8*maxUintBytes + maxHeaderBytes
 	entryMaxBytes    = 1 + 2 + 2*maxUintBytes + maxHeaderBytes
 	proposalMaxBytes = 1 + 4*maxUintBytes + maxHeaderBytes
 	replyMaxBytes    = 1 + 3*maxUintBytes + 1 + 2
@@ -95,9 +95,11 @@ const (
 
 // The newest types that this version of the format knows. A member that sends
 // a newer one speaks another protocol and should have said so in its Hello.
+// raft.InstallSnapshot, which comes after them, does not travel: whoever
+// received an image makes it.
 const (
-	newestMessageType = raft.ReadIndexResponse
-	newestEntryType   = raft.EntryNoop
+	newestMessageType = raft.TimeoutNow
+	newestEntryType   = raft.EntryConfiguration
 )
 
 const (
@@ -152,6 +154,8 @@ func appendMessage(b []byte, m *raft.Message) []byte {
 	b = appendUint(b, uint64(m.HintTerm))
 	b = appendUint(b, m.Round)
 	b = appendUint(b, m.Request)
+	b = appendBool(b, m.Transfer)
+	b = appendBool(b, m.Full)
 	b = appendArrayHeader(b, len(m.Entries))
 	for i := range m.Entries {
 		e := &m.Entries[i]
@@ -259,6 +263,8 @@ func (r *reader) messages(from, to raft.NodeID, maxEntries int) []raft.Message {
 		m.HintTerm = raft.Term(r.uint())
 		m.Round = r.uint()
 		m.Request = r.uint()
+		m.Transfer = r.bool()
+		m.Full = r.bool()
 		m.Entries = r.entries(maxEntries)
 		if m.Type == 0 || m.Type > newestMessageType {
 			r.fail(errMessageType)

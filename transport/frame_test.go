@@ -130,6 +130,7 @@ func parseMessages(t *testing.T, input string) []raft.Message {
 			field := map[string]any{
 				"term": &m.Term, "index": &m.Index, "log-term": &m.LogTerm, "commit": &m.Commit, "reject": &m.Reject,
 				"hint-index": &m.HintIndex, "hint-term": &m.HintTerm, "round": &m.Round, "request": &m.Request,
+				"transfer": &m.Transfer, "full": &m.Full,
 			}[name]
 			if _, err := fmt.Sscan(value, field); err != nil {
 				t.Fatalf("%q: %v", word, err)
@@ -152,9 +153,13 @@ func exampleHello() Hello {
 }
 
 // TestNewestTypes shows that this package knows every type that raft has: the
-// number after the newest has no name.
+// number after the newest has no name. InstallSnapshot is the one that does not
+// travel.
 func TestNewestTypes(t *testing.T) {
-	if name := (newestMessageType + 1).String(); !strings.HasPrefix(name, "message type ") {
+	if newestMessageType+1 != raft.InstallSnapshot {
+		t.Error("between the newest message type and InstallSnapshot there are others")
+	}
+	if name := (raft.InstallSnapshot + 1).String(); !strings.HasPrefix(name, "message type ") {
 		t.Errorf("raft has a message type %s: set newestMessageType, and count Protocol up", name)
 	}
 	if name := (newestEntryType + 1).String(); !strings.HasPrefix(name, "entry type ") {
@@ -184,6 +189,7 @@ func drawMessage(t *rapid.T) raft.Message {
 		Reject:    rapid.Bool().Draw(t, "reject"),
 		HintIndex: drawUint[raft.Index](t, "hint index"), HintTerm: drawUint[raft.Term](t, "hint term"),
 		Round: drawUint[uint64](t, "round"), Request: drawUint[uint64](t, "request"),
+		Transfer: rapid.Bool().Draw(t, "transfer"), Full: rapid.Bool().Draw(t, "full"),
 	}
 	n := rapid.SampledFrom([]int{0, 0, 1, 2, 15, 16, 17}).Draw(t, "entries")
 	for range n {
@@ -313,7 +319,7 @@ func plain(f frame) []any {
 				entries = append(entries, []any{uint64(e.Term), uint64(e.Index), uint64(e.Type), data(e.Data)})
 			}
 			list = append(list, []any{uint64(m.Type), uint64(m.Term), uint64(m.Index), uint64(m.LogTerm), uint64(m.Commit),
-				m.Reject, uint64(m.HintIndex), uint64(m.HintTerm), m.Round, m.Request, entries})
+				m.Reject, uint64(m.HintIndex), uint64(m.HintTerm), m.Round, m.Request, m.Transfer, m.Full, entries})
 		}
 	case kindProposals:
 		for _, p := range f.proposals {

@@ -19,7 +19,9 @@ import (
 // a frame changes; members of different versions refuse each other.
 //
 //	1  the first
-const Protocol = 1
+//	2  messages tell of leadership transfers and full disks, entries carry
+//	   configurations
+const Protocol = 2
 
 // preamble opens every connection, so that whatever else knocks at the port is
 // known by its first bytes.

@@ -128,7 +128,7 @@ func TestOtherProtocol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "transport: refused by peer: n1 speaks version 1 of the peer protocol, n2 (quorate 9.0) speaks 7"
+	want := "transport: refused by peer: n1 speaks version 2 of the peer protocol, n2 (quorate 9.0) speaks 7"
 	if refusal.Code != RefusedProtocol || refusal.Error() != want {
 		t.Errorf("got  %v\nwant %s", refusal, want)
 	}
@@ -194,7 +194,7 @@ func TestStrangers(t *testing.T) {
 		{"a Ping instead of a Hello", open(appendProbe(nil, kindPing, 1)...), ErrMalformed},
 		{"messages instead of a Hello", open(appendMessages(nil, heartbeats(one, 1, 1))...), ErrMalformed},
 		{"a Hello that is no map", open(0, 0, 0, 3, 0x92, 16, 1), ErrMalformed},
-		{"a Hello with short ids", open(0, 0, 0, 13, 0x92, 16, 0x81, 0xa8, 'p', 'r', 'o', 't', 'o', 'c', 'o', 'l', 1), ErrMalformed},
+		{"a Hello with short ids", open(0, 0, 0, 13, 0x92, 16, 0x81, 0xa8, 'p', 'r', 'o', 't', 'o', 'c', 'o', 'l', Protocol), ErrMalformed},
 		{"a Hello with bytes behind it", open(lengthen(hello)...), ErrMalformed},
 		{"deeply nested arrays", open(append([]byte{0, 0, 0x40, 0, 0x92, 16}, bytes.Repeat([]byte{0x91}, 0x4000-2)...)...), ErrMalformed},
 	} {

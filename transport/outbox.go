@@ -63,7 +63,7 @@ func (o *outbox) putMessages(to raft.NodeID, messages []raft.Message) {
 
 func (o *outbox) takesMessage(m *raft.Message) bool {
 	n := messageBytes(m)
-	if !o.open || n+frameMaxBytes > o.maxFrameBytes || len(m.Entries) > o.maxEntries {
+	if !o.open || m.Type > newestMessageType || n+frameMaxBytes > o.maxFrameBytes || len(m.Entries) > o.maxEntries {
 		return false
 	}
 	count := len(o.waiting.messages)

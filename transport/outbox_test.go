@@ -33,6 +33,7 @@ func TestOutboxBounds(t *testing.T) {
 		{"one over the bytes goes alone", []raft.Message{message(4000), message()}, 1},
 		{"not one over the frame limit", []raft.Message{message(5000), message(10)}, 1},
 		{"not one with too many entries", []raft.Message{message(1, 1, 1, 1, 1), message(1, 1, 1, 1)}, 1},
+		{"not one that does not travel", []raft.Message{{Type: raft.InstallSnapshot, To: two}, message()}, 1},
 		{"none for another peer", []raft.Message{{Type: raft.Heartbeat, To: 3}}, 0},
 	} {
 		o := newOutbox()
