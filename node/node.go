@@ -155,7 +155,10 @@ func (n *Node) openCore(state raft.State) error {
 	if err != nil {
 		return &exitcode.Error{Code: exitcode.Usage, Err: fmt.Errorf("raft: %w", err)}
 	}
-	n.driver = driver.New(n.id, core, n, n.commands, n.reads, 2*ticks(n.cfg.Heartbeat), 2*ticks(n.cfg.ElectionMax))
+	n.driver = driver.New(driver.Config{
+		Self: n.id, Core: core, Effects: n, Commands: n.commands, Reads: n.reads,
+		ResendTicks: 2 * ticks(n.cfg.Heartbeat), ElectionTicks: ticks(n.cfg.ElectionMax),
+	})
 	n.progress.advance(state.Applied)
 	return nil
 }

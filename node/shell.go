@@ -245,6 +245,14 @@ func (n *Node) Apply(e []raft.Entry)    { n.committed.put(e...) }
 func (n *Node) Fetch(f raft.Fetch)      { n.fetches.put(f) }
 func (n *Node) Send(m []raft.Message)   { n.transport.Send(m) }
 
+// As long as no log is cut, nobody needs an image.
+func (n *Node) Install(raft.Snapshot) {
+	panic("node: an image is to be installed, and none was received")
+}
+func (n *Node) SendImage(raft.NodeID) { panic("node: an image is wanted, and the log is whole") }
+func (n *Node) Flush()                { panic("node: the log is never cut") }
+func (n *Node) Cut(raft.Index)        { panic("node: the log is never cut") }
+
 func (n *Node) SendProposals(to raft.NodeID, p []transport.Proposal) {
 	n.transport.SendProposals(to, p) // what is lost is sent again
 }

@@ -3,68 +3,15 @@ package driver
 import (
 	"quorate/raft"
 	"quorate/sqlfsm"
-	"quorate/transport"
 )
-
-// Effects is what the driver asks of the world. Every method returns at once;
-// what takes time comes back as an event.
-type Effects interface {
-	// Write puts a write in the log writer's queue; event: Persisted.
-	Write(w LogWrite)
-	// Apply puts committed entries in the applier's queue; event: Applied.
-	Apply(entries []raft.Entry)
-	// Fetch reads old entries from the log; event: Fetched.
-	Fetch(f raft.Fetch)
-	// Send hands messages to the transport, which may lose them.
-	Send(messages []raft.Message)
-	SendProposals(to raft.NodeID, p []transport.Proposal)
-	SendReplies(to raft.NodeID, r []transport.ProposalReply)
-	// Refused tells of a message that a correct member would not have sent.
-	Refused(err error)
-}
-
-// Events is what happened since the driver's last turn. The slices are the
-// driver's for the turn.
-type Events struct {
-	Now       int64 // µs since the Unix epoch, by this node's clock
-	Ticks     int
-	Messages  []raft.Message
-	Commands  []*Pending // new commands of this node's sessions
-	Proposals []transport.Proposal
-	Replies   []transport.ProposalReply
-	Persisted uint64 // highest Seq that is durable
-	Applied   Applied
-	Fetched   []Fetched
-	// Unreachable are the members to whom a connection broke.
-	Unreachable []raft.NodeID
-}
-
-// Applied says how far the state machine is.
-type Applied struct {
-	Index raft.Index
-	Term  raft.Term // of the entry at Index
-}
-
-// Fetched answers a raft.Fetch; no entries: they could not be read.
-type Fetched struct {
-	To      raft.NodeID
-	Entries []raft.Entry
-}
-
-// LogWrite is one write of the core on its way to the log.
-type LogWrite struct {
-	Seq       uint64
-	HardState *raft.HardState
-	Entries   []raft.Entry
-	Sync      bool
-}
 
 // Driver turns events into calls of the core, and the core's Ready into
 // effects. One goroutine calls Turn.
 type Driver struct {
-	self raft.NodeID
-	core *raft.Raft
-	out  Effects
+	self   raft.NodeID
+	core   *raft.Raft
+	out    Effects
+	config Config
 
 	proposer proposer
 	acceptor acceptor
@@ -76,10 +23,7 @@ type Driver struct {
 	// unsynced are the log writes that are not durable yet, oldest first, with
 	// the tick at which they were handed out.
 	unsynced []unsyncedWrite
-	// stallTicks is how long a leader's write may take before it gives up its
-	// leadership: two election timeouts.
-	stallTicks int
-	stalls     int // how often that happened
+	stalls   int // how often a leader gave up because of them
 }
 
 type unsyncedWrite struct {
@@ -87,13 +31,55 @@ type unsyncedWrite struct {
 	tick int
 }
 
-// New makes the driver of a core. resendTicks is how long it waits for
-// an answer that a message may have lost, before it asks again.
-func New(self raft.NodeID, core *raft.Raft, out Effects, commands *Commands, reads *ReadQueue, resendTicks, stallTicks int) *Driver {
-	d := &Driver{self: self, core: core, out: out, stallTicks: stallTicks}
-	d.proposer = proposer{driver: d, commands: commands, resendTicks: resendTicks}
+// Config is what a driver is made of. Numbers that are zero mean the default given
+// in brackets.
+type Config struct {
+	Self     raft.NodeID
+	Core     *raft.Raft
+	Effects  Effects
+	Commands *Commands
+	Reads    *ReadQueue
+
+	// ResendTicks is how long the driver waits for an answer that a message may
+	// have lost, before it asks again.
+	ResendTicks int
+	// ElectionTicks is the longest election timeout. A leader whose write takes
+	// twice as long gives up its leadership.
+	ElectionTicks int
+
+	// MaxBatchEntries and MaxBatchBytes bound what is proposed to the core, and
+	// flushed, at a time [1024, 8 MiB]. More wait for the next flush: smaller
+	// batches cost throughput, larger ones the latency of those who come next.
+	MaxBatchEntries int
+	MaxBatchBytes   int
+	// MaxBatchDelay is how long a leader lets a command wait for company, in µs
+	// [0]. Whatever comes while a flush is under way shares the next one without
+	// any delay; so a delay pays only where flushes cost more than waiting.
+	MaxBatchDelay int64
+
+	// SnapshotEntries is how many entries the log keeps for followers that are
+	// behind [10,000]. It is cut when it holds twice as many.
+	SnapshotEntries int
+	// SnapshotBytes is the size of the log that makes it be cut [64 MiB].
+	SnapshotBytes int64
+}
+
+func orDefault[T int | int64](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// New makes a driver.
+func New(c Config) *Driver {
+	orDefault(&c.MaxBatchEntries, 1024)
+	orDefault(&c.MaxBatchBytes, 8<<20)
+	orDefault(&c.SnapshotEntries, 10_000)
+	orDefault(&c.SnapshotBytes, 64<<20)
+	d := &Driver{self: c.Self, core: c.Core, out: c.Effects, config: c}
+	d.proposer = proposer{driver: d, commands: c.Commands, resendTicks: c.ResendTicks}
 	d.acceptor = acceptor{driver: d, origins: map[incarnation]*acceptedSeqs{}}
-	d.reader = reader{driver: d, queue: reads, resendTicks: resendTicks}
+	d.reader = reader{driver: d, queue: c.Reads, resendTicks: c.ResendTicks}
 	return d
 }
 
@@ -107,6 +93,12 @@ func (d *Driver) Turn(e *Events) {
 		d.core.ReportUnreachable(id)
 	}
 	for _, m := range e.Messages {
+		if err := d.core.Step(m); err != nil {
+			d.out.Refused(err)
+		}
+	}
+	for _, image := range e.Images {
+		m := raft.Message{Type: raft.InstallSnapshot, From: image.From, To: d.self, Term: image.Term, Snapshot: &image.Snapshot}
 		if err := d.core.Step(m); err != nil {
 			d.out.Refused(err)
 		}
@@ -147,16 +139,22 @@ func (d *Driver) drain() {
 		}
 		if ready.Seq != 0 {
 			d.unsynced = append(d.unsynced, unsyncedWrite{ready.Seq, d.tick})
-			d.out.Write(LogWrite{ready.Seq, ready.HardState, ready.Entries, ready.Sync})
+			d.out.Write(LogWrite{ready.Seq, ready.HardState, ready.Snapshot, ready.Entries, ready.Sync})
 		}
 		if len(ready.Messages) > 0 {
 			d.out.Send(ready.Messages)
+		}
+		if ready.Install != nil {
+			d.out.Install(*ready.Install)
 		}
 		if len(ready.Committed) > 0 {
 			d.out.Apply(ready.Committed)
 		}
 		for _, f := range ready.Fetches {
 			d.out.Fetch(f)
+		}
+		for _, to := range ready.Images {
+			d.out.SendImage(to)
 		}
 		d.reader.answered(ready.Reads)
 		d.reader.lost(ready.LostReads)
@@ -176,7 +174,7 @@ func (d *Driver) persisted(seq uint64) {
 // durable it should not lead, and its followers' heartbeats would keep it in
 // office for ever.
 func (d *Driver) watchDisk() {
-	if d.core.Role() == raft.Leader && len(d.unsynced) > 0 && d.tick-d.unsynced[0].tick > d.stallTicks {
+	if d.core.Role() == raft.Leader && len(d.unsynced) > 0 && d.tick-d.unsynced[0].tick > 2*d.config.ElectionTicks {
 		d.stalls++
 		d.core.StepDown()
 	}

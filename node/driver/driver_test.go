@@ -119,7 +119,7 @@ func (n *worldNode) start() {
 	}
 	n.commands = NewCommands(n.incarnation)
 	n.reads = &ReadQueue{Wake: func() {}}
-	n.driver = New(n.id, core, n, n.commands, n.reads, 6, 40)
+	n.driver = New(Config{Self: n.id, Core: core, Effects: n, Commands: n.commands, Reads: n.reads, ResendTicks: 6, ElectionTicks: 20})
 }
 
 // The effects.
@@ -127,6 +127,10 @@ func (n *worldNode) start() {
 func (n *worldNode) Write(w LogWrite)           { n.unsynced = append(n.unsynced, w) }
 func (n *worldNode) Apply(entries []raft.Entry) { n.committed = append(n.committed, entries...) }
 func (n *worldNode) Refused(err error)          { n.world.t.Error(err) }
+func (n *worldNode) Install(raft.Snapshot)      { n.world.t.Fatal("no log is cut") }
+func (n *worldNode) SendImage(raft.NodeID)      { n.world.t.Fatal("no log is cut") }
+func (n *worldNode) Flush()                     { n.world.t.Fatal("no log is cut") }
+func (n *worldNode) Cut(raft.Index)             { n.world.t.Fatal("the log is short") }
 func (n *worldNode) Fetch(raft.Fetch)           { n.world.t.Fatal("the log is short enough to be in memory") }
 
 func (n *worldNode) Send(messages []raft.Message) {
