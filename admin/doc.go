@@ -1,9 +1,10 @@
 // Package admin answers operators over HTTP: is the node alive, is it ready,
-// what is it doing, what are its numbers.
+// what is it doing, what are its numbers; and takes their orders: members come
+// and go, leadership moves, a node drains.
 //
-// What comes in: GET and HEAD requests, and a Source, which is the node. What
-// goes out: plain text, JSON, and Prometheus' text format. docs/reference/http.md
-// is the manual of the endpoints:
+// What comes in: requests, a Source that knows and an Operator that acts; both
+// are the node. What goes out: plain text, JSON, and Prometheus' text format.
+// docs/reference/http.md is the manual of the endpoints:
 //
 //	/livez             200 while the process turns; never depends on peers
 //	/readyz            200, or 503 with the reasons; one line a check
@@ -14,9 +15,12 @@
 //	/metrics           Prometheus
 //	/version           JSON: the build
 //
-// Every answer is made from local state: the endpoints keep answering when
-// the cluster has lost its quorum, which is when they are needed.
+//	/admin/v1/…        the orders
 //
-// The package imports nothing of ours but internal/buildinfo. It changes
-// nothing: there is no verb but GET.
+// Every answer to GET is made from local state: the endpoints keep answering
+// when the cluster has lost its quorum, which is when they are needed. Orders
+// need a quorum, all but drain; any node passes them on to the leader.
+//
+// The package imports nothing of ours but internal/buildinfo and, for the
+// forms of names and addresses, internal/config.
 package admin

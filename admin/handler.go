@@ -13,10 +13,14 @@ import (
 	"quorate/internal/buildinfo"
 )
 
-// Handler returns the handler of all admin endpoints. The source is asked
-// anew for every request, from many requests at once.
-func Handler(source Source, gatherer prometheus.Gatherer) http.Handler {
+// Handler returns the handler of all admin endpoints. Source and operator are
+// asked anew for every request, from many requests at once. Without an
+// operator the endpoints that change something do not exist.
+func Handler(source Source, operator Operator, gatherer prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
+	if operator != nil {
+		handleOperator(mux, operator)
+	}
 	mux.HandleFunc("GET /{$}", index)
 	mux.HandleFunc("GET /livez", livez)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { readyz(w, r, source.Checks()) })
@@ -43,6 +47,8 @@ const indexPage = `Quorate
 /cluster   what this node believes of every member, as JSON
 /metrics   Prometheus metrics
 /version   the build, as JSON
+
+/admin/v1/ what quorate member, transfer-leader and drain use
 `
 
 func index(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, indexPage) }

@@ -36,7 +36,7 @@ func TestEndpoints(t *testing.T) {
 	registry.MustRegister(elections)
 	elections.Inc()
 	source := &fakeSource{}
-	server := httptest.NewServer(Handler(source, registry))
+	server := httptest.NewServer(Handler(source, nil, registry))
 	defer server.Close()
 
 	datadriven.RunTest(t, "testdata/endpoints", func(t *testing.T, d *datadriven.TestData) string {
@@ -67,8 +67,8 @@ func (f *fakeSource) set(t *testing.T, d *datadriven.TestData) {
 		d.ScanArgs(t, "applied", &f.status.AppliedIndex)
 	}
 	f.members = []Member{
-		{Name: "n1", ID: "1", PeerAddr: "localhost:7432", SQLAddr: "localhost:4432", AdminAddr: "localhost:8432", Self: true, Connected: true},
-		{Name: "n2", ID: "2", PeerAddr: "localhost:7433", Leader: f.status.Leader == "n2"},
+		{Name: "n1", ID: "1", Suffrage: "voter", PeerAddr: "localhost:7432", SQLAddr: "localhost:4432", AdminAddr: "localhost:8432", Self: true, Connected: true},
+		{Name: "n2", ID: "2", Suffrage: "voter", PeerAddr: "localhost:7433", Leader: f.status.Leader == "n2"},
 	}
 	f.checks = nil
 	for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
@@ -86,6 +86,10 @@ func request(t *testing.T, server *httptest.Server, method, path string) string 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return do(t, server, r)
+}
+
+func do(t *testing.T, server *httptest.Server, r *http.Request) string {
 	response, err := server.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -41,6 +41,7 @@ type Status struct {
 type Member struct {
 	Name      string `json:"name"`
 	ID        string `json:"id"`
+	Suffrage  string `json:"suffrage"` // voter, learner, staging: a learner that becomes a voter by itself
 	PeerAddr  string `json:"peer_addr"`
 	SQLAddr   string `json:"sql_addr"`   // "" until the member was connected once
 	AdminAddr string `json:"admin_addr"` // likewise

@@ -273,7 +273,7 @@ func exitError(err error) error {
 
 // runAdmin serves the operators' endpoints.
 func (n *Node) runAdmin(ctx context.Context) error {
-	server := &http.Server{Handler: admin.Handler(n, n.cfg.Gatherer), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: admin.Handler(n, nil, n.cfg.Gatherer), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(n.listeners.admin); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("node: admin endpoints: %w", err)

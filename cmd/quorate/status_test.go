@@ -55,7 +55,7 @@ func fakeCluster(t *testing.T, input string) (endpoint string) {
 		if fields[1] != "down" {
 			node := &fakeNode{status: admin.Status{Name: fields[0], Role: fields[1], Leader: strings.Trim(fields[2], "-"),
 				Term: number(t, fields[3]), AppliedIndex: number(t, fields[4]), DBBytes: 64 << 20, Version: "0.1.0", UptimeSecs: 15120}}
-			server := httptest.NewServer(admin.Handler(node, prometheus.NewRegistry()))
+			server := httptest.NewServer(admin.Handler(node, nil, prometheus.NewRegistry()))
 			t.Cleanup(server.Close)
 			member.AdminAddr = strings.TrimPrefix(server.URL, "http://")
 			if endpoint == "" {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -53,6 +54,32 @@ func (a Address) loopback() bool {
 	host := a.Host()
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// Addresses are one or more addresses, separated by commas.
+type Addresses []Address
+
+// UnmarshalText parses the list.
+func (a *Addresses) UnmarshalText(text []byte) error {
+	var addresses Addresses
+	for part := range strings.SplitSeq(string(text), ",") {
+		var address Address
+		if err := address.UnmarshalText([]byte(strings.TrimSpace(part))); err != nil {
+			return err
+		}
+		addresses = append(addresses, address)
+	}
+	*a = addresses
+	return nil
+}
+
+// String writes the list as it is read.
+func (a Addresses) String() string {
+	parts := make([]string, len(a))
+	for i, address := range a {
+		parts[i] = string(address)
+	}
+	return strings.Join(parts, ",")
 }
 
 // Member is one member of a new cluster.
@@ -136,4 +163,83 @@ func (f *Format) UnmarshalText(text []byte) error {
 		return nil
 	}
 	return errors.New("expected auto, json or console")
+}
+
+// Preset names values for settings that belong together.
+type Preset string
+
+// UnmarshalText accepts the two presets.
+func (p *Preset) UnmarshalText(text []byte) error {
+	switch Preset(text) {
+	case "lan", "wan":
+		*p = Preset(text)
+		return nil
+	}
+	return errors.New("expected lan or wan")
+}
+
+// Count is a number of things, at least one.
+type Count int
+
+// UnmarshalText parses the number.
+func (c *Count) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil || n < 1 {
+		return errors.New("expected a whole number, at least 1")
+	}
+	*c = Count(n)
+	return nil
+}
+
+// Delay is a duration that may be zero.
+type Delay time.Duration
+
+// UnmarshalText parses the duration.
+func (d *Delay) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil || parsed < 0 {
+		return errors.New("expected a duration with a unit, such as 2ms, or 0s")
+	}
+	*d = Delay(parsed)
+	return nil
+}
+
+// String writes the delay as it is read.
+func (d Delay) String() string { return time.Duration(d).String() }
+
+// Size is a number of bytes.
+type Size int64
+
+// sizeUnits are the units of sizes, the largest first. There is no MB, which
+// some take for a million and some for 2^20.
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+// UnmarshalText parses a whole number of a unit.
+func (s *Size) UnmarshalText(text []byte) error {
+	for _, unit := range sizeUnits {
+		number, ok := strings.CutSuffix(string(text), unit.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n < 1 || n > math.MaxInt64/unit.bytes {
+			break
+		}
+		*s = Size(n * unit.bytes)
+		return nil
+	}
+	return errors.New("expected a size with a unit, B, KiB, MiB, GiB or TiB, such as 64MiB")
+}
+
+// String writes the size in the largest unit of which it is a whole number.
+func (s Size) String() string {
+	for _, unit := range sizeUnits {
+		if n := int64(s); n%unit.bytes == 0 {
+			return strconv.FormatInt(n/unit.bytes, 10) + unit.name
+		}
+	}
+	return "" // every number is a whole number of bytes
 }

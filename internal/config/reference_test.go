@@ -73,7 +73,7 @@ A flag wins over a variable, that over the file, that over the default; all four
 The file is the one given with ` + "`--config FILE`" + ` (or ` + "`QUORATE_CONFIG`" + `), else ` + "`" + DefaultFile + "`" + ` if it exists; ` + "`--config=`" + ` reads none.
 ` + "`quorate config print`" + ` takes the same flags and shows each value and where it came from.
 
-Durations have a unit: ` + "`50ms`, `10s`" + `. A key that does not exist is an error; an unknown variable that begins with
+Durations have a unit: ` + "`50ms`, `10s`" + `; sizes too: ` + "`512KiB`, `64MiB`" + `. A key that does not exist is an error; an unknown variable that begins with
 ` + "`" + envPrefix + "`" + ` is a warning, because container platforms set some of their own accord.
 
 ` + "```yaml" + `
@@ -83,7 +83,8 @@ cluster: { initial: "n1=10.0.0.1:7432,n2=10.0.0.2:7432,n3=10.0.0.3:7432", token:
 sql:     { listen: "0.0.0.0:4432" }
 peer:    { listen: "0.0.0.0:7432" }
 insecure: true   # the network is trusted: there is no TLS yet
-raft:    { heartbeat: 50ms, election: 150ms-300ms }
+raft:    { preset: lan }
+snapshot: { entries: 10000, bytes: 64MiB }
 log:     { level: info, format: json }
 ` + "```" + `
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // membersMax is the largest cluster: more members make every write wait for
@@ -31,10 +32,24 @@ func (c *Loaded) derive(hostname func() (string, error)) error {
 			c.PeerAdvertise = c.InitialCluster[i].Address
 		}
 	}
+	if c.Preset == "wan" {
+		c.preset("raft.heartbeat", func() { c.Heartbeat = 250 * time.Millisecond })
+		c.preset("raft.election", func() { c.Election = Range{time.Second, 2 * time.Second} })
+	}
 	if c.SQLAdvertise == "" {
 		c.SQLAdvertise = c.reachable(c.SQLListen)
 	}
 	return nil
+}
+
+// preset sets a setting that was not given.
+func (c *Loaded) preset(key string, set func()) {
+	for i := range c.Values {
+		if v := &c.Values[i]; v.Key == key && v.Source == "default" {
+			set()
+			v.Source = "raft.preset " + string(c.Preset)
+		}
+	}
 }
 
 // AdminAdvertise is the address of the admin endpoints that others are told.
@@ -56,16 +71,43 @@ func (c *Config) self() int {
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
+// CheckName says what is wrong with a member's name.
+func CheckName(name string) error {
+	if !validName.MatchString(name) {
+		return errors.New("expected letters, digits, dots, dashes or underscores, at most 63, starting with a letter or digit")
+	}
+	return nil
+}
+
+// CheckPeerAddress says what is wrong with the address at which other members
+// are to reach one.
+func CheckPeerAddress(text string) error {
+	var address Address
+	if err := address.UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	if address.everywhere() {
+		return errors.New("no other machine can connect to this host")
+	}
+	return nil
+}
+
 // validate checks what concerns more than one setting.
 func (c *Loaded) validate() error {
-	if !validName.MatchString(c.Name) {
-		return c.bad("name", c.Name, "expected letters, digits, dots, dashes or underscores, at most 63, starting with a letter or digit", "Give the member a name with --name.")
+	if err := CheckName(c.Name); err != nil {
+		return c.bad("name", c.Name, err.Error(), "Give the member a name with --name.")
 	}
 	if err := c.validateAddresses(); err != nil {
 		return err
 	}
 	if err := c.validateMembers(); err != nil {
 		return err
+	}
+	if err := c.validateJoin(); err != nil {
+		return err
+	}
+	if c.SegmentBytes < segmentBytesMin || c.SegmentBytes > segmentBytesMax {
+		return c.bad("wal.segment-bytes", c.SegmentBytes, "expected 12KiB to 1GiB", "16MiB suits most disks.")
 	}
 	if c.Heartbeat >= c.Election.Min {
 		return c.bad("raft.heartbeat", c.Heartbeat, fmt.Sprintf("it must be shorter than the shortest election timeout, %v", c.Election.Min),
@@ -86,7 +128,7 @@ func (c *Loaded) validateAddresses() error {
 			}
 		}
 	}
-	for _, open := range listeners[:2] {
+	for _, open := range listeners {
 		if !open.address.loopback() && !c.Insecure {
 			return c.bad(open.key, open.address, "there is no TLS and no password yet, so it must be on loopback",
 				"If everyone who can reach this address is trusted, say so with --insecure.")
@@ -99,6 +141,34 @@ func (c *Loaded) validateAddresses() error {
 	for _, a := range advertised {
 		if a.address.everywhere() {
 			return c.bad(a.key, a.address, "no other machine can connect to this host", "Give --peer-advertise the host name or address by which others reach this node.")
+		}
+	}
+	return nil
+}
+
+// What the log takes (raft/wal's Options).
+const segmentBytesMin, segmentBytesMax = 12 << 10, 1 << 30
+
+// validateJoin checks that a node that is to join says so in one way only, and
+// that the others will be able to reach it.
+func (c *Loaded) validateJoin() error {
+	if len(c.Join) == 0 {
+		if c.Learner {
+			return c.bad("cluster.learner", true, "only a node that joins begins as a learner", "Name members to join with --join HOST:PORT.")
+		}
+		return nil
+	}
+	if len(c.InitialCluster) > 0 {
+		return c.bad("cluster.join", c.Join, "cluster.initial is given too",
+			"A node either is one of those that a new cluster starts with, or joins a running one: leave one of the two out.")
+	}
+	for _, member := range c.Join {
+		switch {
+		case member == c.PeerAdvertise:
+			return c.bad("cluster.join", c.Join, "this node itself is at "+string(member), "Name members of the running cluster, or give this node another --peer-listen.")
+		case !member.loopback() && c.PeerAdvertise.loopback():
+			return c.bad("peer.advertise", c.PeerAdvertise, "the member at "+string(member)+" is on another machine and cannot connect to this address",
+				"Give --peer-listen, and where it differs --peer-advertise, the address by which others reach this node.")
 		}
 	}
 	return nil
