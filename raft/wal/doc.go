@@ -55,7 +55,7 @@
 //
 //	    0        4        8        12       16       20       24
 //	  0 | magic "quorwal\n" | version | header | CRC32C | config  |
-//	    |                 |    1    | bytes  | of all | bytes   |
+//	    |                 |    2    | bytes  | of all | bytes   |
 //	 24 | cluster id, 16 bytes                                  |
 //	 40 | storage id, 16 bytes                                  |
 //	 56 | node id, 8      | segment no., 8  | segmentBytes, 8   |

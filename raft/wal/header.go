@@ -10,7 +10,7 @@ import (
 // The segment's header; doc.go draws it.
 const (
 	magic         = "quorwal\n"
-	formatVersion = 1
+	formatVersion = 2
 	// blockBytes is what a header is rounded up to, so that it shares no block
 	// of the disk with the records.
 	blockBytes = 4096
