@@ -60,6 +60,21 @@ func RandomCrash(rand func(n int) int) func(Unsynced) Kept {
 	}
 }
 
+// CrashKeeping is the crash that keeps each piece with so many chances in 100.
+// Of the blocks that it keeps, so many in 100 are torn: any of their sectors may
+// be missing. rand returns a number in [0, n).
+func CrashKeeping(keep, torn int, rand func(n int) int) func(Unsynced) Kept {
+	return func(u Unsynced) Kept {
+		switch {
+		case rand(100) >= keep:
+			return None
+		case u.Kind == Block && rand(100) < torn:
+			return Kept(rand(int(All) + 1))
+		}
+		return All
+	}
+}
+
 // CrashClone returns the disk as a power failure now may leave it: all that was
 // synced, and of what was not the pieces that decide keeps. It is asked about
 // them in a fixed order. The file system itself goes on unharmed, and nobody
@@ -82,7 +97,7 @@ func (m *Mem) CrashClone(decide func(Unsynced) Kept) *Mem {
 			change.apply(names)
 		}
 	}
-	after := &Mem{names: make(map[string]*memNode), locked: make(map[string]bool)}
+	after := &Mem{names: make(map[string]*memNode), locked: make(map[string]bool), capacity: m.capacity}
 	// Sorted, so that a directory comes before what is in it.
 	for _, path := range slices.Sorted(maps.Keys(names)) {
 		parent := after.names[filepath.Dir(path)]
@@ -104,6 +119,7 @@ func (n *memNode) crash(path string, decide func(Unsynced) Kept) *memNode {
 	after := &memNode{
 		directory: n.directory,
 		size:      max(n.size, n.durableSize),
+		reserved:  n.reserved,
 		blocks:    maps.Clone(n.durableBlocks),
 		dirty:     make(map[int64]bool),
 	}

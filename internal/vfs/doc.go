@@ -13,7 +13,8 @@
 //	OS        the real one. Sync is fdatasync and Preallocate is fallocate on
 //	          Linux; elsewhere fsync and zeros written by hand.
 //	Mem       in memory. CrashClone is the disk as a power failure may leave it:
-//	          what was synced is there, and of the rest any part may be.
+//	          what was synced is there, and of the rest any part may be. It can
+//	          be full (SetCapacity) and forget a bit (FlipBit).
 //	Injected  any of them, with a rule that is asked before every operation and
 //	          may make it fail, or watch.
 //

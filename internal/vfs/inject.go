@@ -16,6 +16,7 @@ const (
 	OpList        OpKind = "list"
 	OpSize        OpKind = "size"
 	OpSyncDir     OpKind = "sync-dir"
+	OpFree        OpKind = "free"
 	OpLock        OpKind = "lock"
 	OpRead        OpKind = "read"
 	OpWrite       OpKind = "write"
@@ -28,7 +29,7 @@ const (
 // durable.
 func (k OpKind) Changes() bool {
 	switch k {
-	case OpOpen, OpList, OpSize, OpLock, OpRead:
+	case OpOpen, OpList, OpSize, OpFree, OpLock, OpRead:
 		return false
 	}
 	return true
@@ -139,6 +140,14 @@ func (i *Injected) SyncDir(dir string) error {
 		return err
 	}
 	return i.fs.SyncDir(dir)
+}
+
+// Free implements FS.
+func (i *Injected) Free(dir string) (int64, error) {
+	if err := i.fails(OpFree, dir); err != nil {
+		return 0, err
+	}
+	return i.fs.Free(dir)
 }
 
 // Lock implements FS.

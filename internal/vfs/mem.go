@@ -25,6 +25,8 @@ type Mem struct {
 	// is names.
 	pending []nameChange
 	locked  map[string]bool
+	// capacity is how many bytes the disk holds; 0: any number.
+	capacity int64
 }
 
 // nameChange is one change of names, which a crash keeps whole or drops whole.
@@ -265,6 +267,7 @@ func (n *memNode) clone() *memNode {
 	return &memNode{
 		directory:     n.directory,
 		size:          n.size,
+		reserved:      n.reserved,
 		blocks:        maps.Clone(n.blocks),
 		durableSize:   n.size,
 		durableBlocks: maps.Clone(n.blocks),

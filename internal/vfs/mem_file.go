@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"syscall"
 )
 
 // BlockBytes is what Mem's disk writes at a time, and SectorBytes is what it
@@ -32,6 +33,10 @@ type memNode struct {
 
 	// dirty holds the numbers of the blocks that the next sync writes.
 	dirty map[int64]bool
+
+	// reserved is how many blocks, from the first on, have their space on the
+	// disk whether they were written or not; the others have it once they exist.
+	reserved int64
 }
 
 func newMemNode(directory bool) *memNode {
@@ -59,6 +64,9 @@ func (n *memNode) writable(number int64) *block {
 }
 
 func (n *memNode) writeAt(p []byte, offset int64) {
+	if len(p) == 0 {
+		return
+	}
 	n.size = max(n.size, offset+int64(len(p)))
 	for len(p) > 0 {
 		b := n.writable(offset / BlockBytes)
@@ -105,6 +113,7 @@ func (n *memNode) truncate(size int64) {
 		}
 	}
 	n.size = size
+	n.reserved = min(n.reserved, blocksFor(size))
 }
 
 func (n *memNode) sync() {
@@ -147,11 +156,19 @@ func (f *memFile) ReadAt(p []byte, offset int64) (n int, err error) {
 	return n, err
 }
 
-func (f *memFile) WriteAt(p []byte, offset int64) (int, error) {
-	if err := f.do("write", func() { f.node.writeAt(p, offset) }); err != nil {
-		return 0, err
+// WriteAt writes as much as there is room for.
+func (f *memFile) WriteAt(p []byte, offset int64) (n int, err error) {
+	closed := f.do("write", func() {
+		n = f.fs.fit(f.node, offset, len(p))
+		f.node.writeAt(p[:n], offset)
+	})
+	if closed != nil {
+		return 0, closed
 	}
-	return len(p), nil
+	if n < len(p) {
+		return n, pathError("write", f.path, syscall.ENOSPC)
+	}
+	return n, nil
 }
 
 func (f *memFile) Sync() error { return f.do("sync", f.node.sync) }
@@ -165,8 +182,19 @@ func (f *memFile) Truncate(size int64) error {
 	return f.do("truncate", func() { f.node.truncate(size) })
 }
 
-func (f *memFile) Preallocate(size int64) error {
-	return f.do("preallocate", func() { f.node.size = max(f.node.size, size) })
+func (f *memFile) Preallocate(size int64) (err error) {
+	closed := f.do("preallocate", func() {
+		if f.fs.fit(f.node, 0, int(size)) < int(size) {
+			err = pathError("preallocate", f.path, syscall.ENOSPC)
+			return
+		}
+		f.node.size = max(f.node.size, size)
+		f.node.reserved = max(f.node.reserved, blocksFor(size))
+	})
+	if closed != nil {
+		return closed
+	}
+	return err
 }
 
 func (f *memFile) Size() (size int64, err error) {

@@ -26,6 +26,9 @@ type FS interface {
 	Size(path string) (int64, error)
 	// SyncDir makes durable which names a directory holds.
 	SyncDir(dir string) error
+	// Free returns how many bytes can still be written to the file system that a
+	// directory is on. Others may write there too: it is no promise.
+	Free(dir string) (bytes int64, err error)
 	// Lock takes the lock that the file at path stands for, making the file if
 	// need be, and holds it until it is closed or the process ends. While it is
 	// held, elsewhere or here, Lock returns an error that is ErrLocked.

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math/rand"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -316,5 +318,121 @@ func TestInjectedFaults(t *testing.T) {
 	}
 	if want := []OpKind{OpCreate, OpWrite, OpSync, OpSync, OpSyncDir}; !slices.Equal(seen, want) {
 		t.Errorf("seen %v, want %v", seen, want)
+	}
+}
+
+func TestFree(t *testing.T) {
+	each(t, func(t *testing.T, fsys FS, dir string) {
+		if free, err := fsys.Free(dir); free <= 0 || err != nil {
+			t.Errorf("%d bytes, %v", free, err)
+		}
+		if _, err := fsys.Free(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("of what is not there: %v", err)
+		}
+	})
+}
+
+// A disk of three blocks: a write goes as far as there is room, what was
+// preallocated has its room, and what is removed makes some.
+func TestCapacity(t *testing.T) {
+	m := NewMem()
+	m.SetCapacity(3*BlockBytes + 100)
+	free := func(want int64) {
+		t.Helper()
+		if got, err := m.Free("/"); got != want || err != nil {
+			t.Errorf("%d bytes free, %v; want %d", got, err, want)
+		}
+	}
+	free(3 * BlockBytes)
+	reserved := create(t, m, "/reserved", "")
+	must(t, reserved.Preallocate(BlockBytes+1))
+	free(BlockBytes)
+	f := create(t, m, "/f", "")
+	if n, err := f.WriteAt(make([]byte, 2*BlockBytes), 10); n != BlockBytes-10 || !IsNoSpace(err) {
+		t.Errorf("wrote %d, %v", n, err)
+	}
+	if size, _ := f.Size(); size != BlockBytes {
+		t.Errorf("%d bytes after that", size)
+	}
+	free(0)
+	if err := reserved.Preallocate(3 * BlockBytes); !IsNoSpace(err) {
+		t.Errorf("Preallocate: %v", err)
+	}
+	_, err := f.WriteAt(make([]byte, BlockBytes), 0) // over what is there
+	must(t, err)
+	_, err = reserved.WriteAt(make([]byte, BlockBytes+1), 0)
+	must(t, err)
+	must(t, errors.Join(reserved.Sync(), m.SyncDir("/")))
+
+	after := m.CrashClone(DropUnsynced) // which loses f's block
+	if got, _ := after.Free("/"); got != BlockBytes {
+		t.Errorf("%d bytes free after a crash", got)
+	}
+	must(t, reserved.Truncate(1))
+	free(BlockBytes)
+	must(t, m.Remove("/f"))
+	free(2 * BlockBytes)
+	m.SetCapacity(BlockBytes / 2) // less than is taken
+	free(0)
+	m.SetCapacity(0)
+	_, err = reserved.WriteAt(make([]byte, 9*BlockBytes), 0)
+	must(t, err)
+}
+
+// A bit flips on the disk: readers see it, and crash clones have it, but those
+// made before do not; what is written over it is right again.
+func TestFlipBit(t *testing.T) {
+	m := NewMem()
+	f := create(t, m, "/a", "abc")
+	must(t, errors.Join(f.Sync(), m.SyncDir("/")))
+	before := m.CrashClone(DropUnsynced)
+	must(t, m.FlipBit("/a", 1, 5))
+	for name, disk := range map[string]*Mem{"aBc": m, "abc": before} {
+		if got := text(t, disk, "/a"); got != name {
+			t.Errorf("%q, want %q", got, name)
+		}
+	}
+	_, err := f.WriteAt([]byte("b"), 1)
+	must(t, err)
+	must(t, m.FlipBit("/a", 2, 5)) // under a block that waits to be written
+	if got := text(t, m, "/a"); got != "abc" {
+		t.Errorf("%q: the file was written since", got)
+	}
+	if got := text(t, m.CrashClone(DropUnsynced), "/a"); got != "aBC" {
+		t.Errorf("%q is on the disk", got)
+	}
+	must(t, f.Sync())
+	if got := text(t, m.CrashClone(DropUnsynced), "/a"); got != "abc" {
+		t.Errorf("%q after it was written anew", got)
+	}
+	for _, at := range []int64{-1, 3} {
+		if err := m.FlipBit("/a", at, 0); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("at %d: %v", at, err)
+		}
+	}
+}
+
+// CrashKeeping keeps as much as it is told: nothing, everything, or whole blocks
+// only.
+func TestCrashKeeping(t *testing.T) {
+	m := NewMem()
+	f := create(t, m, "/a", string(make([]byte, 200*BlockBytes)))
+	must(t, errors.Join(f.Sync(), m.SyncDir("/")))
+	_, err := f.WriteAt(bytes.Repeat([]byte("n"), 200*BlockBytes), 0)
+	must(t, err)
+	for _, c := range []struct{ keep, torn, least, most, mixed int }{
+		{0, 100, 0, 0, 0}, {100, 0, 200, 200, 0}, {50, 0, 60, 140, 0}, {100, 100, 60, 140, 100},
+	} {
+		random := rand.New(rand.NewSource(1))
+		got := text(t, m.CrashClone(CrashKeeping(c.keep, c.torn, random.Intn)), "/a")
+		mixed := 0
+		for at := 0; at < len(got); at += BlockBytes {
+			if n := strings.Count(got[at:at+BlockBytes], "n"); n != 0 && n != BlockBytes {
+				mixed++
+			}
+		}
+		if kept := strings.Count(got, "n") / BlockBytes; kept < c.least || kept > c.most || mixed < c.mixed || c.torn == 0 && mixed > 0 {
+			t.Errorf("keep %d, torn %d: %d blocks' worth kept, %d torn", c.keep, c.torn, kept, mixed)
+		}
 	}
 }
