@@ -90,7 +90,7 @@ func runBench(ctx context.Context, o benchOptions, stdout, stderr io.Writer) err
 	if o.output == outputJSON {
 		return writeJSON(stdout, results)
 	}
-	return benchTable(results).write(stdout)
+	return benchTable(results).write(stdout, o.output)
 }
 
 func (o *benchOptions) validate() ([]bench.Workload, error) {

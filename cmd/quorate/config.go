@@ -61,7 +61,7 @@ func printConfig(cmd *cobra.Command, loaded *config.Loaded, output outputFormat)
 		}
 		t.row(v.Key, v.Text, v.Source)
 	}
-	return t.write(cmd.OutOrStdout())
+	return t.write(cmd.OutOrStdout(), output)
 }
 
 // addConfigFlags gives a command a flag for every setting, and --config.

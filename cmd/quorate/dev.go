@@ -231,7 +231,7 @@ func (c *devCluster) printWelcome(w io.Writer, statuses []admin.Status) error {
 	for i, node := range c.layout.Nodes {
 		t.row(node.Name, strconv.Itoa(statuses[i].PID), statuses[i].Role, node.sqlURL(), node.adminURL())
 	}
-	if err := t.write(w); err != nil {
+	if err := t.write(w, outputTable); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\npsql %q\n", c.layout.Nodes[0].sqlURL())

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,13 +15,15 @@ import (
 	"quorate/internal/exitcode"
 )
 
-const defaultEndpoint = "http://localhost:8432"
+// statusTimeoutDefault is how long commands that only ask wait by default.
+const statusTimeoutDefault = 5 * time.Second
 
 func newStatus() *cobra.Command {
 	var (
-		output    outputFormat
-		endpoints []string
-		timeout   time.Duration
+		output   outputFormat
+		nodes    endpointFlags
+		interval float64
+		ready    bool
 	)
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -32,34 +32,73 @@ func newStatus() *cobra.Command {
 them how it is, so that every row is the member's own word. BEHIND counts the
 entries that the leader has applied and the member has not.
 
-It exits with 5 when the cluster has no quorum.`,
+It exits with 5 when the cluster has no quorum. With --ready it asks one node
+alone whether it can serve, and exits with 0 or 1: for health checks.`,
 		Example: `  quorate status
-  quorate status --endpoint http://10.0.0.1:8432 -o json`,
+  quorate status --endpoint http://10.0.0.1:8432 -o json
+  quorate status -w 2                       again every two seconds, until Ctrl-C
+  quorate status --ready && psql …`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if fromEnv := os.Getenv("QUORATE_ENDPOINT"); fromEnv != "" && !cmd.Flags().Changed("endpoint") {
-				endpoints = strings.Split(fromEnv, ",")
+			show := func() error { return showStatus(cmd, &nodes, output) }
+			switch {
+			case ready && interval != 0:
+				return usage(errors.New("--ready answers once, --watch never ends: give one of them"), "")
+			case ready:
+				return showReady(cmd, &nodes)
+			case cmd.Flags().Changed("watch") && interval <= 0:
+				return usage(fmt.Errorf("--watch %v: expected a positive number of seconds", interval), "")
+			case interval > 0:
+				return watch(cmd, time.Duration(interval*float64(time.Second)), show)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			cluster, err := askCluster(ctx, endpoints)
-			if err != nil {
-				return err
-			}
-			if err := cluster.print(cmd.OutOrStdout(), output); err != nil {
-				return err
-			}
-			if !cluster.Quorum {
-				return &exitcode.Error{Code: exitcode.NoQuorum, Err: errors.New("the cluster has no quorum"),
-					Hint: "A majority of the members must run and reach each other; start those that are down."}
-			}
-			return nil
+			return show()
 		},
 	}
 	output.addFlag(cmd)
-	cmd.Flags().StringSliceVar(&endpoints, "endpoint", []string{defaultEndpoint}, "admin `URL` of a member; several are tried in turn (QUORATE_ENDPOINT)")
-	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for answers")
+	nodes.add(cmd, statusTimeoutDefault)
+	cmd.Flags().Float64VarP(&interval, "watch", "w", 0, "show it again every so many `SECONDS`")
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask the endpoint whether it can serve; the answer is the exit code, 0 or 1")
 	return cmd
+}
+
+func showStatus(cmd *cobra.Command, nodes *endpointFlags, output outputFormat) error {
+	ctx, cancel := nodes.context(cmd)
+	defer cancel()
+	cluster, err := askCluster(ctx, nodes.urls(cmd))
+	if err != nil {
+		return err
+	}
+	if err := cluster.print(cmd.OutOrStdout(), output); err != nil {
+		return err
+	}
+	return cluster.checkQuorum()
+}
+
+func (c *clusterStatus) checkQuorum() error {
+	if c.Quorum {
+		return nil
+	}
+	return &exitcode.Error{Code: exitcode.NoQuorum, Err: errors.New("the cluster has no quorum"),
+		Hint: "A majority of the voters must run and reach each other; start those that are down."}
+}
+
+// showReady prints the checks of the first node that answers.
+func showReady(cmd *cobra.Command, nodes *endpointFlags) error {
+	ctx, cancel := nodes.context(cmd)
+	defer cancel()
+	client := &adminClient{}
+	defer client.http.CloseIdleConnections()
+	return firstEndpoint(nodes.urls(cmd), func(endpoint string) error {
+		ready, checks, err := client.ready(ctx, endpoint)
+		if err != nil {
+			return err
+		}
+		cmd.Print(checks)
+		if !ready {
+			return failed(fmt.Errorf("%s is not ready", endpoint), "")
+		}
+		return nil
+	})
 }
 
 // clusterStatus is the answer of `quorate status -o json`. Fields are only
@@ -72,6 +111,11 @@ type clusterStatus struct {
 
 type memberStatus struct {
 	Name      string        `json:"name"`
+	ID        string        `json:"id"`
+	Suffrage  string        `json:"suffrage"` // voter, learner, staging
+	PeerAddr  string        `json:"peer_addr"`
+	SQLAddr   string        `json:"sql_addr"`
+	AdminAddr string        `json:"admin_addr"`
 	Reachable bool          `json:"reachable"`
 	Error     string        `json:"error,omitempty"`  // why it is not reachable
 	Behind    uint64        `json:"behind"`           // entries applied by the leader and not here
@@ -80,20 +124,17 @@ type memberStatus struct {
 
 // askCluster asks the first endpoint that answers for the members, and each
 // member for its status.
-func askCluster(ctx context.Context, endpoints []string) (*clusterStatus, error) {
+func askCluster(ctx context.Context, endpoints []string) (cluster *clusterStatus, err error) {
 	client := &adminClient{}
 	defer client.http.CloseIdleConnections()
-	var failures []error
-	for _, endpoint := range endpoints {
-		endpoint = endpointURL(endpoint)
+	err = firstEndpoint(endpoints, func(endpoint string) error {
 		members, err := client.cluster(ctx, endpoint)
-		if err != nil {
-			failures = append(failures, err)
-			continue
+		if err == nil {
+			cluster = askMembers(ctx, client, endpoint, members)
 		}
-		return askMembers(ctx, client, endpoint, members), nil
-	}
-	return nil, failed(errors.Join(failures...), "Is a node running there? --endpoint names the admin address of one.")
+		return err
+	})
+	return cluster, err
 }
 
 func askMembers(ctx context.Context, client *adminClient, endpoint string, members []admin.Member) *clusterStatus {
@@ -110,7 +151,8 @@ func askMembers(ctx context.Context, client *adminClient, endpoint string, membe
 // askMember asks one member. The endpoint is the way to the node that told of
 // the others: it may be known here under another address than it advertises.
 func askMember(ctx context.Context, client *adminClient, endpoint string, member admin.Member) memberStatus {
-	row := memberStatus{Name: member.Name}
+	row := memberStatus{Name: member.Name, ID: member.ID, Suffrage: member.Suffrage,
+		PeerAddr: member.PeerAddr, SQLAddr: member.SQLAddr, AdminAddr: member.AdminAddr}
 	if !member.Self {
 		if member.AdminAddr == "" {
 			row.Error = "its admin address is not known yet: it has not been connected since the asked node started"
@@ -129,15 +171,19 @@ func askMember(ctx context.Context, client *adminClient, endpoint string, member
 
 // conclude finds leader and quorum in what the members said. A leader that
 // still answers would have stepped down without a quorum (check-quorum); when
-// it cannot be reached from here, a majority of others must follow it.
+// it cannot be reached from here, a majority of the voters must follow it.
 func (c *clusterStatus) conclude() {
 	followers := map[string]int{}
+	voters := 0
 	var newest *admin.Status // the leader of the highest term; a deposed one may not know yet
 	for _, m := range c.Members {
+		if m.votes() {
+			voters++
+		}
 		if m.Status == nil {
 			continue
 		}
-		if m.Status.Leader != "" {
+		if m.Status.Leader != "" && m.votes() {
 			followers[m.Status.Leader]++
 		}
 		if m.Status.Role == "leader" && (newest == nil || m.Status.Term > newest.Term) {
@@ -148,7 +194,7 @@ func (c *clusterStatus) conclude() {
 		c.Leader, c.Quorum = newest.Name, true
 	}
 	for leader, n := range followers {
-		if newest == nil && n > len(c.Members)/2 {
+		if newest == nil && n > voters/2 {
 			c.Leader, c.Quorum = leader, true
 		}
 	}
@@ -165,26 +211,47 @@ func (c *clusterStatus) conclude() {
 	}
 }
 
+// votes reports whether the member counts in majorities. One that says nothing
+// of it is of a version in which all do.
+func (m *memberStatus) votes() bool { return m.Suffrage != "learner" && m.Suffrage != "staging" }
+
+// role is what people call the member's part: a learner is a follower to Raft.
+func (m *memberStatus) role() string {
+	switch {
+	case m.Status == nil:
+		return "unreachable"
+	case !m.votes():
+		return "learner"
+	}
+	return m.Status.Role
+}
+
+// behind is the number of entries that the leader has applied and the member
+// has not; "-" for the leader, and where it is not known.
+func (c *clusterStatus) behind(m *memberStatus) string {
+	if m.Status == nil || m.Name == c.Leader {
+		return "-"
+	}
+	return strconv.FormatUint(m.Behind, 10)
+}
+
 func (c *clusterStatus) print(w io.Writer, output outputFormat) error {
 	if output == outputJSON {
 		return writeJSON(w, c)
 	}
 	t := &table{}
 	t.row("NAME", "ROLE", "TERM", "APPLIED", "BEHIND", "DB SIZE", "VERSION", "UPTIME")
-	for _, m := range c.Members {
+	for i := range c.Members {
+		m := &c.Members[i]
 		if m.Status == nil {
-			t.row(m.Name, "unreachable", "-", "-", "-", "-", "-", "-")
+			t.row(m.Name, m.role(), "-", "-", "-", "-", "-", "-")
 			continue
 		}
-		behind := strconv.FormatUint(m.Behind, 10)
-		if m.Name == c.Leader {
-			behind = "-"
-		}
 		s := m.Status
-		t.row(s.Name, s.Role, strconv.FormatUint(s.Term, 10), strconv.FormatUint(s.AppliedIndex, 10), behind,
+		t.row(s.Name, m.role(), strconv.FormatUint(s.Term, 10), strconv.FormatUint(s.AppliedIndex, 10), c.behind(m),
 			bytesText(s.DBBytes), s.Version, durationText(time.Duration(s.UptimeSecs*float64(time.Second))))
 	}
-	return t.write(w)
+	return t.write(w, output)
 }
 
 // bytesText writes a size as people read it: 512 B, 64.0 KiB, 3.2 GiB.

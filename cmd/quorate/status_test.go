@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -24,19 +25,20 @@ func (f *fakeNode) Checks() []admin.Check   { return nil }
 
 // TestStatus shows what `quorate status` makes of a cluster in good and in bad
 // times. Each line of input is a member: its name, then "down", or role,
-// leader, term and applied index. The first that is not down is asked.
+// leader, term, applied index and, if it is no voter, suffrage. The first that
+// is not down is asked.
 //
 //	go test ./cmd/quorate -run TestStatus -rewrite
 func TestStatus(t *testing.T) {
 	datadriven.RunTest(t, "testdata/status", func(t *testing.T, d *datadriven.TestData) string {
-		endpoint := fakeCluster(t, d.Input)
-		args := []string{"status", "--endpoint", "http://127.0.0.1:1," + endpoint}
+		cluster := newFakeCluster(t, d.Input, nil)
+		args := []string{"status", "--endpoint", "http://127.0.0.1:1," + cluster.endpoint}
 		for _, arg := range d.CmdArgs {
 			args = append(args, arg.String())
 		}
 		var stdout, stderr bytes.Buffer
 		code := run(t.Context(), args, &stdout, &stderr)
-		text := stdout.String() + stderr.String()
+		text := cluster.replaceAddresses(stdout.String() + stderr.String())
 		if code != 0 {
 			text += "exit " + string(rune('0'+code)) + "\n"
 		}
@@ -44,22 +46,33 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// fakeCluster serves the admin endpoints of the members and returns the
-// address of the first that is not down.
-func fakeCluster(t *testing.T, input string) (endpoint string) {
+// fakeCluster serves the admin endpoints of members.
+type fakeCluster struct {
+	endpoint string   // of the first that is not down
+	listens  []string // where the members listen, and what a transcript calls it
+}
+
+func newFakeCluster(t *testing.T, input string, operator admin.Operator) *fakeCluster {
+	cluster := &fakeCluster{}
 	var nodes []*fakeNode
 	var members []admin.Member
 	for line := range strings.Lines(input) {
 		fields := strings.Fields(line)
-		member := admin.Member{Name: fields[0], AdminAddr: "127.0.0.1:1"} // nobody listens on port 1
+		number := len(members) + 1
+		member := admin.Member{Name: fields[0], ID: fmt.Sprintf("%d%[1]d%[1]d", number), Suffrage: "voter",
+			PeerAddr: fmt.Sprintf("10.0.0.%d:7432", number), AdminAddr: "127.0.0.1:1"} // nobody listens on port 1
 		if fields[1] != "down" {
 			node := &fakeNode{status: admin.Status{Name: fields[0], Role: fields[1], Leader: strings.Trim(fields[2], "-"),
-				Term: number(t, fields[3]), AppliedIndex: number(t, fields[4]), DBBytes: 64 << 20, Version: "0.1.0", UptimeSecs: 15120}}
-			server := httptest.NewServer(admin.Handler(node, nil, prometheus.NewRegistry()))
+				Term: parseNumber(t, fields[3]), AppliedIndex: parseNumber(t, fields[4]), DBBytes: 64 << 20, Version: "0.1.0", UptimeSecs: 15120}}
+			if len(fields) > 5 {
+				member.Suffrage = fields[5]
+			}
+			server := httptest.NewServer(admin.Handler(node, operator, prometheus.NewRegistry()))
 			t.Cleanup(server.Close)
-			member.AdminAddr = strings.TrimPrefix(server.URL, "http://")
-			if endpoint == "" {
-				endpoint, member.Self = server.URL, true
+			member.AdminAddr, member.SQLAddr = strings.TrimPrefix(server.URL, "http://"), fmt.Sprintf("10.0.0.%d:4432", number)
+			cluster.listens = append(cluster.listens, member.AdminAddr, fmt.Sprintf("127.0.0.1:1843%d", number))
+			if cluster.endpoint == "" {
+				cluster.endpoint, member.Self = server.URL, true
 			}
 			nodes = append(nodes, node)
 		}
@@ -71,10 +84,16 @@ func fakeCluster(t *testing.T, input string) (endpoint string) {
 	for _, node := range nodes {
 		node.members = members
 	}
-	return endpoint
+	return cluster
 }
 
-func number(t *testing.T, text string) (n uint64) {
+// replaceAddresses makes a text the same in every run. Ports that the kernel
+// chooses have five digits, as their replacements.
+func (c *fakeCluster) replaceAddresses(text string) string {
+	return strings.NewReplacer(c.listens...).Replace(text)
+}
+
+func parseNumber(t *testing.T, text string) (n uint64) {
 	for _, digit := range text {
 		if digit < '0' || digit > '9' {
 			t.Fatalf("%q is not a number", text)

@@ -116,6 +116,9 @@ func (c *Loaded) validate() error {
 	return nil
 }
 
+// Loopback reports whether only this machine can connect to an address.
+func Loopback(text string) bool { return Address(text).loopback() }
+
 func (c *Loaded) validateAddresses() error {
 	listeners := []struct {
 		key     string
