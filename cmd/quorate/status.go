@@ -93,7 +93,9 @@ func showReady(cmd *cobra.Command, nodes *endpointFlags) error {
 		if err != nil {
 			return err
 		}
-		cmd.Print(checks)
+		if _, err := fmt.Fprint(cmd.OutOrStdout(), checks); err != nil {
+			return err
+		}
 		if !ready {
 			return failed(fmt.Errorf("%s is not ready", endpoint), "")
 		}
