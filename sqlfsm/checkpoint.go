@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"quorate/internal/sqlite"
+	"quorate/internal/vfs"
 )
 
 // checkpointer moves the WAL into the database file when it has grown.
@@ -18,8 +19,10 @@ import (
 // writer never quite reaches. So when the large part is done, Apply moves the
 // small rest between two batches.
 type checkpointer struct {
+	mu         sync.Mutex // one checkpoint at a time; guards connection
 	connection *connection
-	mu         sync.Mutex // one checkpoint at a time
+	walMu      sync.Mutex // one sync at a time; guards wal
+	wal        vfs.File   // SQLite's WAL, to sync it; never the database file, whose locks end when any descriptor closes
 
 	frames  atomic.Int64 // in the WAL after the last commit
 	next    int64        // start a checkpoint at so many frames; Apply's own
@@ -30,15 +33,33 @@ type checkpointer struct {
 	done chan struct{}
 }
 
-func (c *checkpointer) open(path string) (err error) {
-	c.connection, err = openConnection(path, sqlite.Existing, 1<<20, 1)
-	return err
+// open turns to the database that is now at the path.
+func (c *checkpointer) open(f *FSM) error {
+	connection, err := openConnection(f.path, sqlite.Existing, 1<<20, 1)
+	if err != nil {
+		return err
+	}
+	wal, err := f.options.FS.Open(f.path + "-wal")
+	if err != nil {
+		connection.close()
+		return fmt.Errorf("sqlfsm: open: %w", err)
+	}
+	c.close()
+	c.mu.Lock()
+	c.connection = connection
+	c.mu.Unlock()
+	c.walMu.Lock()
+	c.wal = wal
+	c.walMu.Unlock()
+	c.frames.Store(0)
+	c.tail.Store(false)
+	c.next = f.checkpointFrames()
+	return nil
 }
 
 // start begins to follow the WAL; stop ends that.
 func (c *checkpointer) start(f *FSM) {
 	c.wake, c.done = make(chan struct{}, 1), make(chan struct{})
-	c.next = f.checkpointFrames()
 	go func() {
 		defer close(c.done)
 		for range c.wake {
@@ -60,10 +81,18 @@ func (c *checkpointer) stop() {
 }
 
 func (c *checkpointer) close() {
+	c.mu.Lock()
 	if c.connection != nil {
 		c.connection.close()
 		c.connection = nil
 	}
+	c.mu.Unlock()
+	c.walMu.Lock()
+	if c.wal != nil {
+		c.wal.Close() // nothing was written through it
+		c.wal = nil
+	}
+	c.walMu.Unlock()
 }
 
 // grown is the WAL hook.
@@ -113,6 +142,9 @@ func (f *FSM) checkpointFrames() int64 { return int64(max(f.options.CheckpointBy
 func (f *FSM) Checkpoint() error {
 	f.checkpointer.mu.Lock()
 	defer f.checkpointer.mu.Unlock()
+	if err := f.failed(); err != nil {
+		return err
+	}
 	return f.checkpoint(f.checkpointer.connection, f.applied.Load().index)
 }
 
@@ -132,12 +164,41 @@ func (f *FSM) checkpoint(c *connection, index uint64) error {
 	}
 	// A checkpoint that moves frames has synced the WAL and then the file. One
 	// that found everything moved already has synced nothing, and need not.
-	if moved == frames && index > f.durable.Load() {
-		f.durable.Store(index)
+	if moved == frames {
+		f.checkpointer.raise(index)
 	}
 	return nil
 }
 
+// raise notes that everything up to index is durable.
+func (c *checkpointer) raise(index uint64) {
+	for was := c.durable.Load(); index > was && !c.durable.CompareAndSwap(was, index); {
+		was = c.durable.Load()
+	}
+}
+
 // Durable returns an index up to which everything applied would survive a
-// power loss. It moves with checkpoints.
+// power loss. It moves with checkpoints, MakeDurable and Install.
 func (f *FSM) Durable() uint64 { return f.durable.Load() }
+
+// MakeDurable makes everything applied so far survive a power loss and returns
+// the index up to which it does. It syncs SQLite's WAL, which Apply does not wait
+// for, and needs no checkpoint: what is not in the WAL any more was synced into
+// the database file before SQLite wrote over it. So an open snapshot, however
+// old, does not keep the log from being cut.
+func (f *FSM) MakeDurable() (index uint64, err error) {
+	f.walMu.Lock()
+	defer f.walMu.Unlock()
+	if err := f.failed(); err != nil {
+		return 0, err
+	}
+	index = f.applied.Load().index
+	if index <= f.durable.Load() {
+		return index, nil
+	}
+	if err := f.wal.Sync(); err != nil {
+		return 0, f.fail(fmt.Errorf("sqlfsm: make durable: %w", err))
+	}
+	f.checkpointer.raise(index)
+	return index, nil
+}

@@ -101,6 +101,8 @@ func (c *connection) configure(cacheBytes int) error {
 		{sqlite.LoadExtension, false},
 		{sqlite.AttachCreate, false},
 		{sqlite.AttachWrite, false},
+		// The writer does it, when it is the last: see closeConnections.
+		{sqlite.NoCheckpointOnClose, true},
 	} {
 		if err := c.db.Configure(o.option, o.on); err != nil {
 			return err

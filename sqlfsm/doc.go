@@ -6,8 +6,8 @@
 // entries give the same database and the same results on every node, however
 // they are cut into batches and wherever a node was stopped and started again.
 // The package knows neither raft nor pgwire: indexes and terms are plain
-// numbers here. It may import sqlplan, internal/value, internal/errcode and
-// internal/sqlite.
+// numbers here. It may import sqlplan, internal/value, internal/errcode,
+// internal/sqlite and internal/vfs.
 //
 // # The file
 //
@@ -21,6 +21,19 @@
 // applied in. So the file is always at one exact index, after a power loss too
 // (at an earlier one, as synchronous=NORMAL has it), and a node that starts
 // again goes on from there.
+//
+// Checkpoints make it durable up to Durable, off the write path; so does
+// MakeDurable, at any time and in spite of any reader. The log may be cut there.
+//
+// # Images
+//
+// An image is the database as of one index in one file: all pages as they are,
+// and in the header, offsets 18 and 19, that there is no WAL beside it. So it is
+// a plain SQLite file. Image makes one while entries are applied; Install puts
+// one in the database's place. Beside the database there may be
+//
+//	NAME-wal      SQLite's WAL
+//	NAME-install  an image on its way to become NAME; Open finishes that
 //
 // # A command
 //

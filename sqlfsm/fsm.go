@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"sort"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"quorate/internal/sqlite"
 	"quorate/internal/value"
+	"quorate/internal/vfs"
 	"quorate/sqlplan"
 	"quorate/sqlplan/pgfunc"
 )
@@ -34,6 +36,10 @@ type Options struct {
 	CheckpointBytes int
 	// OnCheckpoint, when not nil, is told how long each checkpoint took.
 	OnCheckpoint func(took time.Duration)
+	// FS is what images are written, and databases are replaced, through. SQLite
+	// reads and writes the database itself by the operating system's calls, so
+	// that anything else than the default, vfs.OS, must be a cover over it.
+	FS vfs.FS
 }
 
 func (o *Options) setDefaults() {
@@ -45,6 +51,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.CheckpointBytes <= 0 {
 		o.CheckpointBytes = 16 << 20
+	}
+	if o.FS == nil {
+		o.FS = vfs.OS{}
 	}
 }
 
@@ -66,8 +75,8 @@ var ErrSchemaChanged = errors.New("sqlfsm: the schema has changed since the stat
 // ErrClosed is returned by an FSM that is closed.
 var ErrClosed = errors.New("sqlfsm: closed")
 
-// FSM is the state machine on one database file. Apply is called by one
-// goroutine; Snapshot, Schema, Applied, Checkpoint, Size and Durable by any.
+// FSM is the state machine on one database file. Apply and Install are called
+// by one goroutine; everything else but Close by any.
 type FSM struct {
 	path    string
 	options Options
@@ -84,8 +93,11 @@ type FSM struct {
 	applied atomic.Pointer[position] // as of the last committed batch
 	schema  atomic.Pointer[sqlplan.Schema]
 	gate    schemaGate
-	readers pool
+	readers readers
 	pages   atomic.Int64 // of the database, when Size last asked
+	// files is held while the database's files are looked up by their names,
+	// and, for writing, while Install gives the names to other files.
+	files sync.RWMutex
 	checkpointer
 
 	failure atomic.Pointer[error] // why the FSM applies no more; it serves no reads either
@@ -123,7 +135,23 @@ func Open(path string, o Options) (*FSM, error) {
 	return f, nil
 }
 
-func (f *FSM) open() (err error) {
+func (f *FSM) open() error {
+	if err := finishInstall(f.options.FS, f.path); err != nil {
+		return err
+	}
+	if err := f.openConnections(); err != nil {
+		return err
+	}
+	// The names of a new database and of its WAL.
+	if err := f.options.FS.SyncDir(filepath.Dir(f.path)); err != nil {
+		return fmt.Errorf("sqlfsm: open: %w", err)
+	}
+	return nil
+}
+
+// openConnections opens the database that is now at the path, in place of the
+// one that was there, and shows it.
+func (f *FSM) openConnections() (err error) {
 	f.writer, err = openConnection(f.path, sqlite.Create, f.options.CacheBytes/2, writerStatements)
 	if err != nil {
 		return err
@@ -131,10 +159,26 @@ func (f *FSM) open() (err error) {
 	if err := f.initialize(); err != nil {
 		return fmt.Errorf("sqlfsm: open %s: %w", f.path, err)
 	}
-	if err := f.readers.open(f.path, f.options); err != nil {
+	p, err := openPool(f.path, f.options, &f.readers.open)
+	if err != nil {
 		return err
 	}
-	return f.checkpointer.open(f.path)
+	if err := f.checkpointer.open(f); err != nil {
+		p.retire()
+		return err
+	}
+	f.gate.shut()
+	old := f.readers.replace(p)
+	f.applied.Store(&position{f.meta.index, f.meta.term}) // who sees it takes a reader of the new file
+	err = f.publishSchema()
+	f.gate.open()
+	if old != nil {
+		old.retire()
+	}
+	if err != nil {
+		return fmt.Errorf("sqlfsm: open %s: %w", f.path, err)
+	}
+	return nil
 }
 
 // initialize makes our tables in a new file and reads them in an old one.
@@ -166,8 +210,7 @@ func (f *FSM) initialize() error {
 		return err
 	}
 	f.setHooks()
-	f.applied.Store(&position{f.meta.index, f.meta.term})
-	return f.publishSchema()
+	return nil
 }
 
 // createScript makes our tables. The application id says that a file is ours
@@ -285,7 +328,7 @@ func (f *FSM) Size() int64 {
 
 // ReadersActive returns how many snapshots are open. When it stays at
 // Options.Readers, queries wait for each other.
-func (f *FSM) ReadersActive() int { return cap(f.readers.slots) - len(f.readers.slots) }
+func (f *FSM) ReadersActive() int { return int(f.readers.active.Load()) }
 
 // fail records why the FSM cannot go on and returns it.
 func (f *FSM) fail(err error) error {
@@ -301,12 +344,13 @@ func (f *FSM) failed() error {
 	return nil
 }
 
-// Close waits for the open snapshots to be closed and closes the file. Apply
-// must not be running.
+// Close waits for the open snapshots to be closed and closes the file. An image
+// that is being made is given up. Neither Apply nor Install may be running.
 func (f *FSM) Close() error {
-	f.fail(ErrClosed)
+	f.files.Lock()
+	f.fail(ErrClosed) // no image is begun from here on
+	f.files.Unlock()
 	f.checkpointer.stop()
-	f.readers.close()
 	return f.closeConnections()
 }
 
@@ -318,13 +362,22 @@ func (f *FSM) closeConnections() error {
 	if f.writer == nil {
 		return nil
 	}
-	f.own.finalize()
-	err := f.writer.close()
-	f.writer = nil
+	err := f.writer.db.Configure(sqlite.NoCheckpointOnClose, false)
+	if closeErr := f.closeWriter(); err == nil {
+		err = closeErr
+	}
 	if err != nil {
 		return fmt.Errorf("sqlfsm: close %s: %w", f.path, err)
 	}
 	return nil
+}
+
+// closeWriter closes the writer and leaves the WAL as it is.
+func (f *FSM) closeWriter() error {
+	f.own.finalize()
+	err := f.writer.close()
+	f.writer, f.own = nil, ownStatements{}
+	return err
 }
 
 // Engine names what decides how a statement runs: SQLite's version and build,

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"quorate/internal/sqlite"
+	"quorate/internal/vfs"
 )
 
 // TestCopiedFiles: the file and its WAL, copied between batches while the node
@@ -160,6 +162,45 @@ func TestCheckpointWithReader(t *testing.T) {
 	}
 	if got := f.Durable(); got != 2 {
 		t.Errorf("durable up to %d, want 2", got)
+	}
+}
+
+// TestMakeDurable: syncing the WAL makes durable what was applied, whatever a
+// reader or a checkpoint keeps back; a sync that fails stops the state machine.
+func TestMakeDurable(t *testing.T) {
+	var synced atomic.Int64
+	var fault vfs.Fault
+	f, err := Open(filepath.Join(t.TempDir(), "db"), Options{Readers: 1, FS: vfs.Inject(vfs.OS{}, func(op vfs.Op) vfs.Fault {
+		if op.Kind != vfs.OpSync || !strings.HasSuffix(op.Path, "-wal") {
+			return vfs.Fault{}
+		}
+		synced.Add(1)
+		return fault
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var l log
+	apply(t, f, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT`)...)
+	s, err := f.Snapshot(context.Background(), 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	apply(t, f, l.sql(`INSERT INTO t VALUES (1)`)...)
+	for range 2 { // the second time there is nothing to do
+		if index, err := f.MakeDurable(); index != 2 || err != nil || f.Durable() != 2 || synced.Load() != 1 {
+			t.Errorf("made durable up to %d and %d with %d syncs: %v", index, f.Durable(), synced.Load(), err)
+		}
+	}
+	apply(t, f, l.sql(`INSERT INTO t VALUES (2)`)...)
+	fault.Err = syscall.EIO
+	if _, err := f.MakeDurable(); !errors.Is(err, syscall.EIO) || f.Durable() != 2 {
+		t.Errorf("a failed sync: %v, durable up to %d", err, f.Durable())
+	}
+	if _, err := f.Apply(l.sql(`INSERT INTO t VALUES (3)`)); !errors.Is(err, syscall.EIO) {
+		t.Errorf("then Apply says %v", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package sqlfsm
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"quorate/internal/errcode"
@@ -16,7 +15,8 @@ import (
 type reader struct {
 	*connection
 	begin, commit *sqlite.Stmt
-	pin           *sqlite.Stmt    // a first read, which fixes what a transaction sees
+	pin           *sqlite.Stmt // a first read, which fixes what a transaction sees
+	pool          *pool
 	ctx           context.Context // of the snapshot that uses the reader
 	viewsVersion  uint64          // of the schema that views belongs to
 }
@@ -71,78 +71,6 @@ func (r *reader) run(s *sqlite.Stmt) (v value.Value, err error) {
 	}
 	s.Reset()
 	return v, err
-}
-
-// pool keeps the readers that nobody uses. The last one used comes first: its
-// cache is the warmest.
-type pool struct {
-	all   []*reader
-	slots chan struct{} // one for each free reader
-
-	mu   sync.Mutex // guards free
-	free []*reader
-}
-
-func (p *pool) open(path string, o Options) error {
-	p.slots = make(chan struct{}, o.Readers)
-	for i := 0; i < o.Readers; i++ {
-		r, err := openReader(path, o.CacheBytes/2/o.Readers)
-		if err != nil {
-			return err
-		}
-		p.all = append(p.all, r)
-		p.put(r)
-	}
-	return nil
-}
-
-// take waits for a free reader.
-func (p *pool) take(ctx context.Context) (*reader, error) {
-	select {
-	case <-p.slots:
-	default:
-		select {
-		case <-p.slots:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	return p.pop(), nil
-}
-
-// takeFree takes a reader if one is free, else it returns nil.
-func (p *pool) takeFree() *reader {
-	select {
-	case <-p.slots:
-		return p.pop()
-	default:
-		return nil
-	}
-}
-
-// pop takes the reader that a slot stands for.
-func (p *pool) pop() *reader {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r := p.free[len(p.free)-1]
-	p.free = p.free[:len(p.free)-1]
-	return r
-}
-
-func (p *pool) put(r *reader) {
-	p.mu.Lock()
-	p.free = append(p.free, r)
-	p.mu.Unlock()
-	p.slots <- struct{}{}
-}
-
-// close waits for all readers to come back and closes them.
-func (p *pool) close() {
-	for _, r := range p.all {
-		<-p.slots
-		defer r.close()
-	}
-	p.all = nil
 }
 
 // Snapshot is a view of the database at one index. One goroutine uses it at a

@@ -23,6 +23,9 @@ const (
 	TrustedSchema Option = lib.SQLITE_DBCONFIG_TRUSTED_SCHEMA
 	// LoadExtension lets C code load extensions.
 	LoadExtension Option = lib.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION
+	// NoCheckpointOnClose keeps the last connection from moving the WAL into the
+	// file and removing it when it closes.
+	NoCheckpointOnClose Option = lib.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 	// AttachCreate and AttachWrite let ATTACH make and write files.
 	AttachCreate Option = lib.SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE
 	AttachWrite  Option = lib.SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE
