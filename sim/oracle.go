@@ -1,0 +1,322 @@
+package sim
+
+import (
+	"slices"
+
+	"quorate/node/driver"
+	"quorate/raft"
+	"quorate/raft/wal"
+	"quorate/sqlfsm"
+)
+
+// oracle looks on and ends the run when a property is broken: those of the
+// paper's Figure 3, and what the driver and the log promise. It remembers
+// everything that ever happened, across crashes: two leaders of one term are
+// two leaders also when the first one is gone.
+//
+// A log is known by its chain: the hash at an index covers the entry there and
+// all before it, so that two logs are equal up to an index when their hashes
+// there are. Every check is a comparison or two.
+type oracle struct {
+	world   *World
+	leaders map[raft.Term]raft.NodeID // Election Safety
+	votes   map[ballot]raft.NodeID    // one vote a term, for life
+	entries map[position]uint64       // Log Matching
+	// committed is what is committed, once and for all.
+	committed []commitment
+	commands  map[command]raft.Index // each is applied at one index at most
+	never     map[command]bool       // their clients were told that they were not carried out
+	confirmed []confirmation         // their clients were told that they were
+
+	// seen is the last index that any client knows of: a read that begins now
+	// must see it.
+	seen raft.Index
+
+	members map[raft.NodeID]*member
+}
+
+type ballot struct {
+	voter raft.NodeID
+	term  raft.Term
+}
+
+type position struct {
+	index raft.Index
+	term  raft.Term
+}
+
+// commitment is a committed entry.
+type commitment struct {
+	hash uint64
+	term raft.Term // of the leader that committed it
+	// Of a command that was applied somewhere, and when it was first.
+	isCommand bool
+	command   command
+	stamp     int64
+	outcome   outcome
+	applied   bool
+}
+
+// command names one for ever.
+type command struct{ origin, incarnation, seq uint64 }
+
+type confirmation struct {
+	command command
+	index   raft.Index
+}
+
+// member is what the oracle knows of a node.
+type member struct {
+	written []uint64 // chain of what was handed to its log writer
+	disk    []uint64 // chain of what its log has called durable
+	vote    raft.HardState
+	damaged bool // a fault changed what was durable
+
+	// Of one life.
+	term            raft.Term
+	commit, applied raft.Index
+}
+
+func newOracle(w *World) oracle {
+	return oracle{
+		world: w, leaders: map[raft.Term]raft.NodeID{}, votes: map[ballot]raft.NodeID{}, entries: map[position]uint64{},
+		commands: map[command]raft.Index{}, never: map[command]bool{}, members: map[raft.NodeID]*member{},
+	}
+}
+
+func (o *oracle) must(ok bool, format string, args ...any) {
+	if !ok {
+		o.world.fail(format, args...)
+	}
+}
+
+func (o *oracle) of(n *node) *member {
+	m := o.members[n.id]
+	if m == nil {
+		m = &member{}
+		o.members[n.id] = m
+	}
+	return m
+}
+
+// recovered: a restarted log has everything that it called durable.
+func (o *oracle) recovered(n *node, log *wal.Log, s *raft.State) {
+	m := o.of(n)
+	hard := s.HardState
+	o.must(hard.Term > m.vote.Term || hard.Term == m.vote.Term && (m.vote.Vote == 0 || hard.Vote == m.vote.Vote),
+		"%v forgets its vote: term %d, vote %d on disk, after term %d, vote %d", n, hard.Term, uint64(hard.Vote), m.vote.Term, uint64(m.vote.Vote))
+	m.written = o.chainOf(n, log, s.Last)
+	kept := commonPrefix(m.written, m.disk)
+	if kept < len(m.disk) {
+		// A write that was under way may have superseded the rest; then the log
+		// goes on with an entry of a later term.
+		o.must(len(m.written) > kept, "%v has lost entries %d to %d, which its log called durable", n, kept+1, len(m.disk))
+	}
+	m.disk = slices.Clone(m.written)
+	m.vote = s.HardState
+	o.must(o.committedIn(m.written) >= int(min(s.Last, s.HardState.Commit)), "%v calls other entries committed than were", n)
+}
+
+// chainOf reads a whole log.
+func (o *oracle) chainOf(n *node, log *wal.Log, last raft.Index) []uint64 {
+	hashes := make([]uint64, 0, last)
+	for lo := raft.Index(1); lo <= last; {
+		entries, err := log.Entries(lo, last+1, 1<<20)
+		o.must(err == nil && len(entries) > 0, "%v cannot read entry %d of its log: %v", n, lo, err)
+		for i := range entries {
+			hashes = o.extend(n, hashes, &entries[i])
+		}
+		lo += raft.Index(len(entries))
+	}
+	return hashes
+}
+
+// extend: Log Matching. An index and a term name one entry and one history
+// before it.
+func (o *oracle) extend(n *node, hashes []uint64, e *raft.Entry) []uint64 {
+	var before uint64
+	if len(hashes) > 0 {
+		before = hashes[len(hashes)-1]
+	}
+	h := chain(before, e)
+	at := position{e.Index, e.Term}
+	known, ok := o.entries[at]
+	o.must(!ok || known == h, "Log Matching: %v has another entry %d of term %d than was seen before, or another one before it", n, e.Index, e.Term)
+	o.entries[at] = h
+	return append(hashes, h)
+}
+
+func commonPrefix(a, b []uint64) int {
+	n := min(len(a), len(b))
+	if n == 0 || a[n-1] == b[n-1] {
+		return n // a hash stands for all before it
+	}
+	for n > 0 && a[n-1] != b[n-1] {
+		n--
+	}
+	return n
+}
+
+// committedIn returns how many committed entries a log begins with.
+func (o *oracle) committedIn(hashes []uint64) int {
+	n := min(len(hashes), len(o.committed))
+	for n > 0 && hashes[n-1] != o.committed[n-1].hash {
+		n--
+	}
+	return n
+}
+
+// refused: a log may refuse to open only after its data was changed.
+func (o *oracle) refused(n *node, err error) {
+	o.must(o.of(n).damaged, "%v finds its log damaged, which nobody did: %v", n, err)
+}
+
+func (o *oracle) started(n *node) {
+	m := o.of(n)
+	m.term, m.commit, m.applied = 0, 0, n.machine.index
+}
+
+// wrote: what the core wants written.
+func (o *oracle) wrote(n *node, w *driver.LogWrite) {
+	m := o.of(n)
+	if len(w.Entries) == 0 {
+		return
+	}
+	first := int(w.Entries[0].Index)
+	o.must(first >= 1 && first <= len(m.written)+1, "%v writes entry %d after %d", n, first, len(m.written))
+	held := o.committedIn(m.written)
+	m.written = m.written[:first-1]
+	for i := range w.Entries {
+		m.written = o.extend(n, m.written, &w.Entries[i])
+	}
+	o.must(o.committedIn(m.written) >= held, "%v overwrites committed entries after %d", n, o.committedIn(m.written))
+}
+
+// durable: a batch of writes was made durable, if one of them asked for it.
+func (o *oracle) durable(n *node, batch []driver.LogWrite) {
+	if !slices.ContainsFunc(batch, func(w driver.LogWrite) bool { return w.Sync }) {
+		return
+	}
+	m := o.of(n)
+	for _, w := range batch {
+		if w.HardState != nil {
+			m.vote = *w.HardState
+		}
+		if len(w.Entries) == 0 {
+			continue
+		}
+		m.disk = m.disk[:min(len(m.disk), int(w.Entries[0].Index)-1)]
+		for i := range w.Entries {
+			e := &w.Entries[i]
+			m.disk = append(m.disk, o.entries[position{e.Index, e.Term}])
+		}
+	}
+}
+
+// sent: a promise leaves a node only when its disk remembers it, and nobody
+// votes twice in a term.
+func (o *oracle) sent(n *node, message *raft.Message) {
+	m := o.of(n)
+	switch message.Type {
+	case raft.RequestVote:
+		o.vote(n, m, message.Term, message.From)
+	case raft.RequestVoteResponse:
+		if !message.Reject {
+			o.vote(n, m, message.Term, message.To)
+		}
+	case raft.AppendEntriesResponse:
+		if !message.Reject && message.Term == m.vote.Term {
+			o.must(int(message.Index) <= len(m.disk), "%v acknowledges entry %d, its disk has %d", n, message.Index, len(m.disk))
+		}
+	}
+}
+
+func (o *oracle) vote(n *node, m *member, term raft.Term, candidate raft.NodeID) {
+	b := ballot{n.id, term}
+	known, voted := o.votes[b]
+	o.must(!voted || known == candidate, "%v votes for %d and for %d in term %d", n, uint64(known), uint64(candidate), term)
+	o.votes[b] = candidate
+	o.must(m.vote.Term > term || m.vote.Term == term && m.vote.Vote == candidate,
+		"%v votes for %d in term %d, its disk knows of a vote for %d in term %d", n, uint64(candidate), term, uint64(m.vote.Vote), m.vote.Term)
+}
+
+// afterTurn looks at a node whose core may have changed.
+func (o *oracle) afterTurn(n *node) {
+	m := o.of(n)
+	term, commit := n.core.Term(), n.core.Commit()
+	o.must(term >= m.term, "%v goes back from term %d to %d", n, m.term, term)
+	o.must(commit >= m.commit, "%v goes back from commit index %d to %d", n, m.commit, commit)
+	m.term = term
+	if commit > m.commit {
+		o.commits(n, m, term, commit)
+		m.commit = commit
+	}
+	if n.core.Role() == raft.Leader {
+		o.leads(n, m, term)
+	}
+}
+
+// commits: State Machine Safety, and what is committed is on the disks of a
+// majority.
+func (o *oracle) commits(n *node, m *member, term raft.Term, commit raft.Index) {
+	o.must(int(commit) <= len(m.written), "%v commits entry %d, its log ends at %d", n, commit, len(m.written))
+	if known := min(int(commit), len(o.committed)); known > 0 {
+		o.must(m.written[known-1] == o.committed[known-1].hash, "State Machine Safety: %v has another committed entry at or before %d", n, known)
+	}
+	for i := len(o.committed); i < int(commit); i++ {
+		o.committed = append(o.committed, commitment{hash: m.written[i], term: term})
+	}
+	if len(o.committed) == int(commit) {
+		holders := 0
+		for _, other := range o.world.nodes {
+			if disk := o.of(other).disk; int(commit) <= len(disk) && disk[commit-1] == m.written[commit-1] {
+				holders++
+			}
+		}
+		o.must(holders > len(o.world.nodes)/2, "entry %d is committed by %v on the disks of %d of %d members", commit, n, holders, len(o.world.nodes))
+	}
+}
+
+// leads: Election Safety, and Leader Completeness for a new leader.
+func (o *oracle) leads(n *node, m *member, term raft.Term) {
+	known, ok := o.leaders[term]
+	o.must(!ok || known == n.id, "Election Safety: n%d and %v lead term %d", uint64(known), n, term)
+	if ok {
+		return
+	}
+	o.leaders[term] = n.id
+	i := len(o.committed)
+	for i > 0 && o.committed[i-1].term >= term {
+		i--
+	}
+	o.must(i == 0 || i <= len(m.written) && m.written[i-1] == o.committed[i-1].hash,
+		"Leader Completeness: %v leads term %d without the committed entry %d", n, term, i)
+}
+
+// applied: every node applies the committed entries in order, each once, and
+// each command is one entry at most.
+func (o *oracle) applied(n *node, e *raft.Entry, out outcome) {
+	m := o.of(n)
+	o.must(e.Index == m.applied+1, "%v applies entry %d after %d", n, e.Index, m.applied)
+	m.applied = e.Index
+	o.must(int(e.Index) <= len(o.committed), "%v applies entry %d, which nobody has committed", n, e.Index)
+	c := &o.committed[e.Index-1]
+	var before uint64
+	if e.Index > 1 {
+		before = o.committed[e.Index-2].hash
+	}
+	o.must(chain(before, e) == c.hash, "%v applies another entry %d than was committed", n, e.Index)
+	o.must(int(e.Index) <= len(m.disk) && m.disk[e.Index-1] == c.hash, "%v applies entry %d before its own disk has it", n, e.Index)
+	if e.Type != raft.EntryNormal || c.applied {
+		return
+	}
+	h, err := sqlfsm.DecodeHeader(e.Data)
+	o.must(err == nil, "entry %d is no command: %v", e.Index, err)
+	name := command{h.Origin, h.Incarnation, h.Seq}
+	first, twice := o.commands[name]
+	o.must(!twice, "command %v is applied at %d and at %d", name, first, e.Index)
+	o.must(!o.never[name], "command %v is applied, and its client was told that it was not", name)
+	o.commands[name] = e.Index
+	c.applied, c.isCommand, c.command, c.outcome = true, true, name, out
+	c.stamp = o.world.history.stamp()
+}

@@ -1,0 +1,113 @@
+package sim
+
+import (
+	"math/rand/v2"
+
+	"quorate/raft"
+	"quorate/raft/wal"
+)
+
+// plan is what a seed draws before its run begins: how large the cluster is,
+// how it is set, how often what goes wrong, and what the clients do. Seeds are
+// different on purpose (swarm testing): where everything goes wrong at once,
+// some faults keep others from having any effect.
+type plan struct {
+	nodes    int
+	duration Time // of the part with faults
+
+	raft     raft.Config // ID and Rand are each node's
+	wal      wal.Options // FS and Dir are each node's
+	interval Time        // of ticks
+
+	faults Faults
+	every  [32]Time // mean time between faults of a kind
+
+	lossPercent, duplicatePercent, delayPercent int
+	latency                                     Time // mean of one message's way
+	maxDelay                                    Time // of a delayed message
+	fsync                                       Time // mean
+	repair                                      Time // mean time that a node stays down
+	partitionTime                               Time // mean
+	pauseTime                                   Time // mean
+	checkpointEvery                             int  // entries between two of the state machine's checkpoints
+
+	clients     int
+	thinkTime   Time // mean, between a client's operations
+	patience    Time // how long a client waits
+	keys        int
+	readPercent int
+}
+
+// swarmMembership draws which faults a run may have: each is left out of half
+// of the runs, and one run in eight has none.
+func drawFaults(r *rand.Rand) Faults {
+	if r.IntN(8) == 0 {
+		return 0
+	}
+	var f Faults
+	AllFaults.each(func(kind Faults) {
+		if r.IntN(2) == 0 {
+			f |= kind
+		}
+	})
+	return f
+}
+
+// drawPlan draws everything, in an order that depends on nothing, so that a
+// fault that is turned off changes nothing else.
+func drawPlan(r *rand.Rand, o *Options) plan {
+	between := func(lo, hi Time) Time { return lo + Time(r.Int64N(int64(hi-lo)+1)) }
+	p := plan{
+		nodes:    []int{1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7}[r.IntN(12)],
+		duration: between(8*Second, 25*Second),
+		interval: 10 * Millisecond,
+		faults:   drawFaults(r),
+	}
+	p.raft = raft.Config{
+		ElectionTicks: 10 + r.IntN(10), HeartbeatTicks: 2 + r.IntN(4),
+		MaxEntriesPerMessage: 1 + r.IntN(64), MaxInflightMessages: 1 + r.IntN(16),
+		MaxBytesPerMessage: 200 + r.IntN(5000), MaxInflightBytes: 1000 + r.IntN(50_000),
+		MaxUncommittedBytes: 2000 + r.IntN(60_000), MaxCachedBytes: 1 + r.IntN(20_000),
+	}
+	p.wal = wal.Options{
+		SegmentBytes: []int64{12 << 10, 16 << 10, 64 << 10}[r.IntN(3)], CacheBytes: 1 + r.IntN(10_000),
+		SegmentsAhead: 1 + r.IntN(2), InlineAhead: true,
+	}
+	for i := range p.every {
+		p.every[i] = between(300*Millisecond, 6*Second)
+	}
+	p.lossPercent, p.duplicatePercent, p.delayPercent = r.IntN(31), r.IntN(51), r.IntN(30)
+	p.latency = []Time{50, 300, 2000, 10_000}[r.IntN(4)]
+	p.maxDelay = between(50*Millisecond, 3*Second)
+	p.fsync = []Time{100, 500, 3000, 15_000}[r.IntN(4)]
+	p.repair = between(20*Millisecond, 3*Second)
+	p.partitionTime = between(100*Millisecond, 4*Second)
+	p.pauseTime = between(50*Millisecond, 2*Second)
+	p.checkpointEvery = 1 + r.IntN(300)
+	p.clients = 1 + r.IntN(8)
+	p.thinkTime = between(2*Millisecond, 60*Millisecond)
+	p.patience = between(200*Millisecond, 6*Second)
+	p.keys = 1 + r.IntN(5)
+	p.readPercent = 10 + r.IntN(60)
+
+	p.faults &= o.Faults
+	if o.Nodes > 0 {
+		p.nodes = o.Nodes
+	}
+	if o.Duration > 0 {
+		p.duration = o.Duration
+	}
+	return p
+}
+
+// calm is the plan of a scenario: nothing happens that it does not ask for.
+func calm(nodes int) plan {
+	return plan{
+		nodes:    nodes,
+		interval: 10 * Millisecond,
+		raft:     raft.Config{ElectionTicks: 15, HeartbeatTicks: 5},
+		wal:      wal.Options{SegmentBytes: 16 << 10, InlineAhead: true},
+		latency:  300 * Microsecond, fsync: 500 * Microsecond,
+		checkpointEvery: 100, patience: 5 * Second, keys: 3,
+	}
+}
