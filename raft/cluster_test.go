@@ -85,14 +85,20 @@ func (d *testDisk) recovered(members []Member, applied Index) State {
 func newCluster(n int, config func(NodeID) Config) *cluster {
 	c := &cluster{cut: map[link]bool{}, oracle: newOracle(), trace: func(string, ...any) {}}
 	c.fetch = func(n *testNode, f Fetch) { n.core.Fetched(f.To, n.disk.entries[f.Lo-1:f.Hi-1]) }
-	var members []Member
-	for id := NodeID(1); id <= NodeID(n); id++ {
-		members = append(members, Member{ID: id})
-	}
+	members := membersUpTo(n)
 	for id := NodeID(1); id <= NodeID(n); id++ {
 		c.nodes = append(c.nodes, &testNode{id: id, config: config(id), members: members})
 	}
 	return c
+}
+
+// membersUpTo makes n voters with the ids from 1 on.
+func membersUpTo(n int) []Member {
+	var members []Member
+	for id := NodeID(1); id <= NodeID(n); id++ {
+		members = append(members, Member{ID: id})
+	}
+	return members
 }
 
 // startedCluster makes n members that are up, with the settings of testConfig.

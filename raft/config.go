@@ -8,7 +8,7 @@ import (
 // Config are the settings of one member's core. Zero numbers mean the default
 // given in brackets.
 type Config struct {
-	// ID is this member; it is in the State's Configuration.
+	// ID is this member.
 	ID NodeID
 	// ElectionTicks is the shortest election timeout, in ticks [15]. Each
 	// timeout is drawn from [ElectionTicks, ElectionTicksMax].
@@ -33,6 +33,11 @@ type Config struct {
 	// MaxUncommittedBytes bounds the leader's uncommitted data; over it
 	// Propose returns ErrProposalDropped [64 MiB].
 	MaxUncommittedBytes int
+	// MaxUnappliedBytes bounds what waits for this member's state machine. Over
+	// it a leader's Propose returns ErrProposalDropped, and a follower takes no
+	// entries, until some are applied [128 MiB]. One message or batch may go
+	// over it.
+	MaxUnappliedBytes int
 	// MaxCachedBytes bounds applied, durable entries kept in memory for
 	// followers that are a little behind [64 MiB].
 	MaxCachedBytes int
@@ -48,6 +53,7 @@ func (c *Config) validate() error {
 	setDefault(&c.MaxInflightMessages, 64)
 	setDefault(&c.MaxInflightBytes, 8<<20)
 	setDefault(&c.MaxUncommittedBytes, 64<<20)
+	setDefault(&c.MaxUnappliedBytes, 128<<20)
 	setDefault(&c.MaxCachedBytes, 64<<20)
 	switch {
 	case c.ID == 0:
@@ -61,7 +67,7 @@ func (c *Config) validate() error {
 	}
 	for _, n := range [...]int{
 		c.ElectionTicks, c.HeartbeatTicks, c.MaxEntriesPerMessage, c.MaxBytesPerMessage,
-		c.MaxInflightMessages, c.MaxInflightBytes, c.MaxUncommittedBytes, c.MaxCachedBytes,
+		c.MaxInflightMessages, c.MaxInflightBytes, c.MaxUncommittedBytes, c.MaxUnappliedBytes, c.MaxCachedBytes,
 	} {
 		if n < 0 {
 			return fmt.Errorf("raft: a setting is %d; ticks and limits are positive", n)

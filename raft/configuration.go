@@ -3,6 +3,8 @@ package raft
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
 )
 
 // Suffrage says what a member's voice counts. The numbers are on disk.
@@ -86,6 +88,69 @@ func (c *Configuration) Named(name string) (Member, bool) {
 		}
 	}
 	return Member{}, false
+}
+
+// addressed returns the member with the address.
+func (c *Configuration) addressed(address string) (Member, bool) {
+	for i := range c.Members {
+		if c.Members[i].Address == address && address != "" {
+			return c.Members[i], true
+		}
+	}
+	return Member{}, false
+}
+
+// votersToBe counts the voters and those that become voters by themselves.
+func (c *Configuration) votersToBe() int {
+	n := 0
+	for i := range c.Members {
+		if c.Members[i].Suffrage != Learner {
+			n++
+		}
+	}
+	return n
+}
+
+// label is what people call a member: by its name.
+func (m *Member) label() string {
+	if m.Name == "" {
+		return m.ID.String()
+	}
+	return m.Name
+}
+
+// validate says in a sentence what is wrong with a configuration. One without
+// members is that of a member that has not joined yet.
+func (c *Configuration) validate() error {
+	if n := len(c.Members); n > maxMembers {
+		return fmt.Errorf("raft: the configuration has %d members; a cluster has at most %d", n, maxMembers)
+	}
+	voters := 0
+	for i, m := range c.Members {
+		if m.ID == 0 {
+			return fmt.Errorf("raft: member %q has the id 0, which means no node", m.Name)
+		}
+		if i > 0 && m.ID <= c.Members[i-1].ID {
+			return fmt.Errorf("raft: the members are not sorted by id, or %s is there twice", m.ID)
+		}
+		if slices.Contains(c.Removed, m.ID) {
+			return fmt.Errorf("raft: member %s is there and removed at once", m.ID)
+		}
+		switch m.Suffrage {
+		case Voter:
+			voters++
+		case Learner, Staging:
+		default:
+			return fmt.Errorf("raft: member %s has the unknown suffrage %d", m.ID, m.Suffrage)
+		}
+	}
+	if len(c.Members) > 0 && (voters < 1 || voters > maxVoters) {
+		return fmt.Errorf("raft: the configuration has %d voters; a cluster has 1 to %d", voters, maxVoters)
+	}
+	if n := len(c.Removed); n > removedMax {
+		return fmt.Errorf("raft: the configuration names %d removed members; it names at most %d", n, removedMax)
+	}
+	return nil
 }
 
 // AppendConfiguration appends the form that a configuration has in entries, in

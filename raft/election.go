@@ -16,23 +16,28 @@ func (r *Raft) preCampaign() {
 	r.becomeCandidate(PreCandidate)
 	r.preVotes++
 	last, term := r.log.last(), r.log.lastTerm()
-	for i := range r.peers {
-		r.send(Message{Type: PreVote, To: r.peers[i].id, Term: r.term + 1, Index: last, LogTerm: term})
+	for _, p := range r.peers {
+		if p.voter {
+			r.send(Message{Type: PreVote, To: p.id, Term: r.term + 1, Index: last, LogTerm: term})
+		}
 	}
 	r.countVotes()
 }
 
 // campaign starts an election (§5.2). The requests leave when term and own
-// vote are durable, and so does the own vote count only then.
-func (r *Raft) campaign() {
+// vote are durable, and so does the own vote count only then. transfer: the
+// leader wants it.
+func (r *Raft) campaign(transfer bool) {
 	r.term++
 	r.vote = r.id
 	r.becomeCandidate(Candidate)
 	r.campaigns++
 	r.selfVoteSeq = r.seq + 1
 	last, term := r.log.last(), r.log.lastTerm()
-	for i := range r.peers {
-		r.sendDurable(Message{Type: RequestVote, To: r.peers[i].id, Index: last, LogTerm: term})
+	for _, p := range r.peers {
+		if p.voter {
+			r.sendDurable(Message{Type: RequestVote, To: p.id, Index: last, LogTerm: term, Transfer: transfer})
+		}
 	}
 }
 
@@ -41,28 +46,30 @@ func (r *Raft) becomeCandidate(role Role) {
 	r.role = role
 	r.setLeader(r.term, 0)
 	r.resetElectionTimer()
-	for i := range r.peers {
-		r.peers[i].ballot = unanswered
+	for _, p := range r.peers {
+		p.ballot = unanswered
 	}
 }
 
-// countVotes goes on when a majority agrees, and back when a majority refuses.
+// countVotes goes on when a majority of the voters agrees, and back when a
+// majority refuses.
 func (r *Raft) countVotes() {
 	yes, no := 0, 0
-	if r.role == PreCandidate || r.persisted >= r.selfVoteSeq {
+	if r.voter && (r.role == PreCandidate || r.persisted >= r.selfVoteSeq) {
 		yes++ // the own vote
 	}
-	for i := range r.peers {
-		switch r.peers[i].ballot {
-		case granted:
+	for _, p := range r.peers {
+		switch {
+		case !p.voter:
+		case p.ballot == granted:
 			yes++
-		case refused:
+		case p.ballot == refused:
 			no++
 		}
 	}
 	switch {
 	case yes >= r.quorum() && r.role == PreCandidate:
-		r.campaign()
+		r.campaign(false)
 	case yes >= r.quorum():
 		r.becomeLeader()
 	case no >= r.quorum():
@@ -78,8 +85,8 @@ func (r *Raft) becomeLeader() {
 	r.setLeader(r.term, r.id)
 	r.elections++
 	r.heartbeatElapsed = 0
-	for i := range r.peers {
-		r.peers[i].reset(r.log.last(), r.ticks)
+	for _, p := range r.peers {
+		p.reset(r.log.last(), r.ticks)
 	}
 	r.uncommittedBytes = 0
 	for i := r.log.commit + 1 - r.log.first; i < Index(len(r.log.entries)); i++ {
@@ -98,8 +105,11 @@ func (r *Raft) hearsLeader() bool {
 // handlePreVote answers for the asked term without entering it. A grant is no
 // vote: it does not reset the election timer, and any number may be granted.
 // A refusal carries the own term, so that a candidate with a lower one learns
-// it.
+// it. Who was removed is not answered.
 func (r *Raft) handlePreVote(m *Message) {
+	if r.wasRemoved(m.From) {
+		return
+	}
 	response := Message{Type: PreVoteResponse, To: m.From, Term: m.Term}
 	if m.Term <= r.term || r.hearsLeader() || !r.log.upToDate(m.Index, m.LogTerm) {
 		response.Term, response.Reject = r.term, true
@@ -120,7 +130,9 @@ func (r *Raft) handlePreVoteResponse(m *Message, p *peer) {
 
 // handleRequestVote votes (§5.2, §5.4.1): once a term, first come, first
 // served, and only for a log that is at least as up-to-date. A granted vote
-// resets the election timer.
+// resets the election timer. A learner, or who is not a member yet, votes when
+// asked: the candidate knows a newer configuration, in which this member is a
+// voter.
 func (r *Raft) handleRequestVote(m *Message) {
 	response := Message{Type: RequestVoteResponse, To: m.From}
 	if (r.vote == 0 || r.vote == m.From) && r.log.upToDate(m.Index, m.LogTerm) {

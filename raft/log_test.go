@@ -65,7 +65,7 @@ func (m *logModel) conflict(t *rapid.T) {
 }
 
 func (m *logModel) write(*rapid.T) {
-	entries := m.log.unwritten(m.seq + 1)
+	_, entries := m.log.unwritten(m.seq + 1)
 	if len(entries) == 0 {
 		return
 	}

@@ -24,7 +24,9 @@ const (
 	AppendEntries
 	// AppendEntriesResponse: Index is the last index known to match; or, with
 	// Reject, Index is the prevLogIndex that did not fit, and HintIndex and
-	// HintTerm say where the follower's log may fit (see replication.go).
+	// HintTerm say where the follower's log may fit (see replication.go). If they
+	// are the leader's own entry at Index, everything up to there does fit, and
+	// the follower has no room for what follows.
 	AppendEntriesResponse
 	// Heartbeat: Commit is min(match, commit index), Round the leader's
 	// newest read round.
@@ -46,6 +48,15 @@ const (
 	// image makes it (see Ready.Images).
 	InstallSnapshot
 )
+
+// response: it answers a request that this member sent.
+func (t MessageType) response() bool {
+	switch t {
+	case PreVoteResponse, RequestVoteResponse, AppendEntriesResponse, HeartbeatResponse, ReadIndexResponse:
+		return true
+	}
+	return false
+}
 
 func (t MessageType) String() string {
 	if int(t) < len(messageTypeNames) && messageTypeNames[t] != "" {

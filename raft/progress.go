@@ -11,11 +11,17 @@ const (
 	// replicate: the logs fit. Entries are sent as they come, before earlier
 	// ones are acknowledged, as far as the window allows.
 	replicate
+	// snapshot: what it needs is no longer in the log. An image was asked for;
+	// until there is news of it, no entries are sent.
+	snapshot
 )
 
 func (s progressState) String() string {
-	if s == replicate {
+	switch s {
+	case replicate:
 		return "replicate"
+	case snapshot:
+		return "snapshot"
 	}
 	return "probe"
 }
@@ -24,6 +30,7 @@ func (s progressState) String() string {
 // view, everything after it a leader's.
 type peer struct {
 	id     NodeID
+	voter  bool // in the newest configuration
 	ballot ballot
 
 	state progressState
@@ -49,12 +56,30 @@ type peer struct {
 	round uint64
 	// heard is the tick of the last message from the follower.
 	heard uint64
+
+	// full: the follower says that its disk has no room for entries. noRoom: it
+	// did not take the last ones that it got, for that or another reason; they
+	// are sent again one message a heartbeat, until it does.
+	full, noRoom bool
+
+	// leaving is the index of the configuration that removed the member, 0: it
+	// is one. toldAt is the tick at which it was told that this is committed.
+	leaving Index
+	toldAt  uint64
+}
+
+// leave notes that the configuration at index removes the member.
+func (p *peer) leave(index Index) {
+	p.voter = false
+	if p.leaving == 0 {
+		p.leaving = index
+	}
 }
 
 // reset prepares for a new term as leader: nothing is known but that the
 // follower's log may be as long as ours.
 func (p *peer) reset(last Index, now uint64) {
-	*p = peer{id: p.id, next: last + 1, heard: now, window: p.window}
+	*p = peer{id: p.id, voter: p.voter, next: last + 1, heard: now, window: p.window}
 	p.window.clear()
 }
 
@@ -72,6 +97,13 @@ func (p *peer) becomeReplicate() {
 	p.state = replicate
 	p.next = p.match + 1
 	p.paused = false
+	p.window.clear()
+}
+
+// becomeSnapshot waits for an image.
+func (p *peer) becomeSnapshot() {
+	p.state = snapshot
+	p.paused, p.noRoom = false, false
 	p.window.clear()
 }
 

@@ -1,11 +1,22 @@
 package raft
 
+import "slices"
+
 // Raft is one member's core. It is not safe for concurrent use: one goroutine
 // owns it.
 type Raft struct {
 	config Config
 	id     NodeID
-	peers  []peer // the other members, sorted by ID
+
+	// configurations are those in the log, oldest first. The first is the one in
+	// force at the log's base, the last the one in force now: it makes peers,
+	// the other members, voters, their number, and voter, whether this member is
+	// one. A leader's peers include those that it is dismissing.
+	// Invariant: indexes increase, and are in (base, last] but for the first.
+	configurations []ConfigurationAt
+	peers          []*peer // sorted by id
+	voters         int
+	voter          bool
 
 	// term and vote are Figure 2's persistent state; the log is below.
 	// Invariant: log.lastTerm() <= term, and vote is in term.
@@ -29,6 +40,9 @@ type Raft struct {
 	// uncommittedBytes is the size of the entries in (commit, last].
 	termStart        Index
 	uncommittedBytes int
+	transfer         transfer
+
+	full bool // this member's disk has no room for entries
 
 	reads readState
 
@@ -49,6 +63,7 @@ type Raft struct {
 	answers   []ReadState
 	lostReads []uint64
 	fetches   []Fetch
+	images    []NodeID
 
 	elections, campaigns, preVotes uint64
 }
@@ -63,12 +78,13 @@ type withheldMessage struct {
 }
 
 // New makes the core of a member that remembers state. A new member has an
-// empty log and nothing but a Configuration.
+// empty log and nothing but a Configuration, which has no members when it is to
+// join a cluster that is there already: it waits until it is spoken to.
 func New(config Config, state State) (*Raft, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	if err := state.validate(config.ID); err != nil {
+	if err := state.validate(); err != nil {
 		return nil, err
 	}
 	r := &Raft{
@@ -79,16 +95,13 @@ func New(config Config, state State) (*Raft, error) {
 		log:          newLog(state),
 		writtenState: state.HardState,
 	}
-	for _, m := range state.configuration().Members {
-		if m.ID != r.id {
-			r.peers = append(r.peers, peer{id: m.ID, next: r.log.last() + 1})
-		}
-	}
+	r.configurations = slices.Clone(state.Configurations)
+	r.configure()
 	// Follower-made questions must be new after a restart too, or a late
 	// answer to an old one would pass for an answer to a new one.
 	r.reads.question = uint64(config.Rand(1<<30))<<30 | uint64(config.Rand(1<<30))
 	r.resetElectionTimer()
-	if len(r.peers) == 0 {
+	if r.voter && r.voters == 1 {
 		r.electionElapsed = r.electionTimeout // nobody to wait for
 	}
 	r.checkInvariants()
@@ -120,7 +133,7 @@ func (r *Raft) Tick() {
 	if r.role == Leader {
 		r.tickLeader()
 	} else if r.electionElapsed >= r.electionTimeout {
-		r.preCampaign()
+		r.tickTimeout()
 	}
 	r.checkInvariants()
 }
@@ -130,9 +143,12 @@ func (r *Raft) Tick() {
 // for the longest election timeout: until then not every follower has begun to
 // look for another leader.
 func (r *Raft) tickLeader() {
-	active := 1
-	for i := range r.peers {
-		if r.active(&r.peers[i]) {
+	active := 0
+	if r.voter {
+		active++
+	}
+	for _, p := range r.peers {
+		if p.voter && r.active(p) {
 			active++
 		}
 	}
@@ -142,11 +158,26 @@ func (r *Raft) tickLeader() {
 	}
 	if r.heartbeatElapsed++; r.heartbeatElapsed >= r.config.HeartbeatTicks {
 		r.heartbeatElapsed = 0
-		for i := range r.peers {
-			r.peers[i].resend = true
+		for _, p := range r.peers {
+			p.resend = true
 		}
 		r.broadcastHeartbeat()
 	}
+	r.tickTransfer()
+	r.tickFull()
+	r.promoteStaging()
+	r.dismiss()
+}
+
+// tickTimeout looks for another leader. Who may not campaign waits to be asked,
+// and gives up what it waits for from the last one.
+func (r *Raft) tickTimeout() {
+	if r.mayCampaign() {
+		r.preCampaign()
+		return
+	}
+	r.becomeFollower(r.term, 0)
+	r.resetElectionTimer()
 }
 
 // active: the follower was heard from within the longest election timeout.
@@ -168,6 +199,9 @@ func (r *Raft) Step(m Message) error {
 }
 
 func (r *Raft) step(m *Message, p *peer) error {
+	if p == nil && m.Type.response() {
+		return nil // it has left, or a change that added it was rolled back
+	}
 	switch m.Type { // pre-votes have their own rules about terms
 	case PreVote:
 		r.handlePreVote(m)
@@ -175,14 +209,17 @@ func (r *Raft) step(m *Message, p *peer) error {
 	case PreVoteResponse:
 		r.handlePreVoteResponse(m, p)
 		return nil
+	case InstallSnapshot: // it says what is committed, in whatever term
+		return r.handleInstallSnapshot(m)
 	}
 	if m.Term < r.term {
 		r.answerStale(m)
 		return nil
 	}
-	if m.Type == RequestVote && r.hearsLeader() {
+	if m.Type == RequestVote && (r.wasRemoved(m.From) || r.hearsLeader() && !m.Transfer) {
 		// Stickiness: a member that is new to the term may disturb nobody who
-		// has a leader (§6, thesis §4.2.3).
+		// has a leader (§6, thesis §4.2.3), unless that leader wants it; one that
+		// was removed may disturb nobody at all.
 		return nil
 	}
 	if m.Term > r.term {
@@ -205,6 +242,8 @@ func (r *Raft) step(m *Message, p *peer) error {
 		r.handleReadIndex(m)
 	case ReadIndexResponse:
 		r.handleReadIndexResponse(m)
+	case TimeoutNow:
+		return r.handleTimeoutNow(m)
 	}
 	return nil
 }
@@ -233,11 +272,14 @@ func (r *Raft) becomeFollower(term Term, leader NodeID) {
 	if term > r.term {
 		r.term, r.vote = term, 0
 	}
-	if r.role == Leader {
-		r.resetElectionTimer()
-	}
+	wasLeader := r.role == Leader
 	r.role = Follower
 	r.setLeader(term, leader)
+	if wasLeader {
+		r.resetElectionTimer()
+		r.transfer, r.images = transfer{}, nil
+		r.configure() // forgets whom it was dismissing
+	}
 }
 
 // setLeader notes who leads the current term. Reads that were asked of another
@@ -319,7 +361,7 @@ func supersedes(m, old *Message) bool {
 // mustSync: something that promises may depend on was not yet handed to the
 // driver.
 func (r *Raft) mustSync() bool {
-	return r.log.written < r.log.last() || r.term != r.writtenState.Term || r.vote != r.writtenState.Vote
+	return r.log.mustWrite() || r.term != r.writtenState.Term || r.vote != r.writtenState.Vote
 }
 
 // Persisted tells that every write up to the one numbered seq is durable.
@@ -358,8 +400,8 @@ func (r *Raft) Applied(i Index) {
 func (r *Raft) Ready() (Ready, bool) {
 	if r.role == Leader {
 		r.openReadRound()
-		for i := range r.peers {
-			r.replicate(&r.peers[i])
+		for _, p := range r.peers {
+			r.replicate(p)
 		}
 	} else {
 		r.forwardReads()
@@ -369,13 +411,16 @@ func (r *Raft) Ready() (Ready, bool) {
 		Reads:     r.answers,
 		LostReads: r.lostReads,
 		Fetches:   r.fetches,
+		Images:    r.images,
 	}
-	r.messages, r.answers, r.lostReads, r.fetches = nil, nil, nil, nil
+	r.messages, r.answers, r.lostReads, r.fetches, r.images = nil, nil, nil, nil, nil
 	r.write(&rd)
+	rd.Install = r.log.install()
 	rd.Committed = r.log.deliver(r.config.MaxBytesPerMessage)
 	r.checkInvariants()
 	some := rd.Seq != 0 || len(rd.Messages) > 0 || len(rd.Committed) > 0 ||
-		len(rd.Reads) > 0 || len(rd.LostReads) > 0 || len(rd.Fetches) > 0
+		len(rd.Reads) > 0 || len(rd.LostReads) > 0 || len(rd.Fetches) > 0 ||
+		len(rd.Images) > 0 || rd.Install != nil
 	return rd, some
 }
 
@@ -383,15 +428,18 @@ func (r *Raft) Ready() (Ready, bool) {
 func (r *Raft) write(rd *Ready) {
 	// Never ahead of the own log: on disk, too, Commit <= Last.
 	state := HardState{Term: r.term, Vote: r.vote, Commit: max(r.writtenState.Commit, min(r.log.commit, r.log.stable))}
+	if reset := r.log.unwrittenReset; reset != nil {
+		state.Commit = reset.Index
+	}
 	sync := r.mustSync()
 	changed := state.Term != r.writtenState.Term || state.Vote != r.writtenState.Vote ||
-		r.commitDue && state.Commit != r.writtenState.Commit
+		r.log.unwrittenReset != nil || r.commitDue && state.Commit != r.writtenState.Commit
 	if !sync && !changed {
 		return
 	}
 	r.seq++
 	rd.Seq, rd.Sync = r.seq, sync
-	rd.Entries = r.log.unwritten(r.seq)
+	rd.Snapshot, rd.Entries = r.log.unwritten(r.seq)
 	if changed {
 		rd.HardState = &state
 		r.writtenState, r.commitDue = state, false
@@ -407,26 +455,19 @@ func (r *Raft) Status() Status {
 	s := Status{
 		ID: r.id, Role: r.role, Term: r.term, Leader: r.leader, Vote: r.vote,
 		Commit: r.log.commit, Applied: r.log.applied, Last: r.log.last(), Stable: r.log.stable,
+		Base: r.log.base, Configuration: *r.newest(), Transfer: r.transfer.to,
 		Elections: r.elections, Campaigns: r.campaigns, PreVotes: r.preVotes,
 	}
 	if r.role != Leader {
 		return s
 	}
-	for i := range r.peers {
-		p := &r.peers[i]
+	for _, p := range r.peers {
 		s.Peers = append(s.Peers, PeerStatus{
-			ID: p.id, State: p.state.String(), Match: p.match, Next: p.next, Active: r.active(p),
+			ID: p.id, State: p.state.String(), Match: p.match, Next: p.next, Active: r.active(p), Full: p.full,
 		})
 	}
 	return s
 }
 
 // peer returns what is known of a member, nil for a stranger.
-func (r *Raft) peer(id NodeID) *peer {
-	for i := range r.peers {
-		if r.peers[i].id == id {
-			return &r.peers[i]
-		}
-	}
-	return nil
-}
+func (r *Raft) peer(id NodeID) *peer { return find(r.peers, id) }

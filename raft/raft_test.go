@@ -199,7 +199,6 @@ func TestForwardedReadsAreBounded(t *testing.T) {
 
 // TestNewRefuses: wrong settings and damaged logs are errors in sentences.
 func TestNewRefuses(t *testing.T) {
-	three := []Member{{ID: 1}, {ID: 2}, {ID: 3}}
 	for _, test := range []struct {
 		change func(*Config, *State)
 		want   string
@@ -209,12 +208,20 @@ func TestNewRefuses(t *testing.T) {
 		{func(c *Config, s *State) { c.HeartbeatTicks = 10 }, "does not keep followers from campaigning"},
 		{func(c *Config, s *State) { c.ElectionTicksMax = 5 }, "shorter than the shortest"},
 		{func(c *Config, s *State) { c.MaxInflightBytes = -1 }, "a setting is -1"},
-		{func(c *Config, s *State) { s.Configurations[0].Configuration.Members = nil }, "has 0 members"},
-		{func(c *Config, s *State) { s.Configurations[0].Configuration.Members = make([]Member, 8) }, "has 8 members"},
+		{func(c *Config, s *State) { s.Configurations = nil }, "has no configuration"},
+		{func(c *Config, s *State) { s.Configurations[0].Index = 1 }, "out of order"},
+		{func(c *Config, s *State) { s.Configurations = append(s.Configurations, ConfigurationAt{Index: 4}) }, "out of order"},
+		{func(c *Config, s *State) { s.Configurations[0].Configuration.Members = make([]Member, 17) }, "has 17 members"},
+		{func(c *Config, s *State) { s.Configurations[0].Configuration.Members = membersUpTo(8) }, "has 8 voters"},
+		{func(c *Config, s *State) { s.Configurations[0].Configuration.Members[0].Suffrage = 9 }, "unknown suffrage 9"},
+		{func(c *Config, s *State) { s.Configurations[0].Configuration.Removed = []NodeID{2} }, "there and removed at once"},
+		{func(c *Config, s *State) { s.Configurations[0].Configuration.Removed = make([]NodeID, 65) }, "names 65 removed"},
 		{func(c *Config, s *State) { s.Configurations[0].Configuration.Members = []Member{{ID: 2}, {ID: 1}} }, "not sorted"},
 		{func(c *Config, s *State) { s.Configurations[0].Configuration.Members = []Member{{ID: 1}, {ID: 1}} }, "is there twice"},
 		{func(c *Config, s *State) { s.Configurations[0].Configuration.Members = []Member{{Name: "x"}, {ID: 1}} }, "means no node"},
-		{func(c *Config, s *State) { c.ID = 4 }, "4, is not in the configuration"},
+		{func(c *Config, s *State) { s.Base = 1 }, "no log from after 1"},
+		{func(c *Config, s *State) { s.Base, s.BaseTerm = 1, 1 }, "do not cover the log"},
+		{func(c *Config, s *State) { s.Base, s.BaseTerm, s.Runs = 2, 1, s.Runs[1:] }, "0 was applied, but the log begins after 2"},
 		{func(c *Config, s *State) { s.Runs = nil }, "do not cover the log"},
 		{func(c *Config, s *State) { s.Runs[0].First = 2 }, "do not cover the log"},
 		{func(c *Config, s *State) { s.Runs[1].Term = 1 }, "out of order"},
@@ -229,14 +236,14 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		config := testConfig(1)
 		disk := diskOf(2, 1, 1, 2)
-		state := disk.recovered(three, 0)
+		state := disk.recovered(membersUpTo(3), 0)
 		test.change(&config, &state)
 		if _, err := New(config, state); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("want an error with %q, got %v", test.want, err)
 		}
 	}
 	disk := diskOf(2, 1, 1, 2)
-	r, err := New(Config{ID: 1, Rand: testConfig(1).Rand}, disk.recovered(three, 3))
+	r, err := New(Config{ID: 1, Rand: testConfig(1).Rand}, disk.recovered(membersUpTo(3), 3))
 	if err != nil {
 		t.Fatal(err)
 	}

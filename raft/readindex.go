@@ -96,12 +96,7 @@ func (r *Raft) confirmReadRound() {
 	if len(s.asked) == 0 {
 		return
 	}
-	var rounds [maxVoters]uint64
-	for i := range r.peers {
-		rounds[i] = r.peers[i].round
-	}
-	rounds[len(r.peers)] = s.round
-	if atQuorum(rounds[:len(r.peers)+1]) < s.round {
+	if atQuorum(r, s.round, func(p *peer) uint64 { return p.round }) < s.round {
 		return
 	}
 	for _, read := range s.asked {

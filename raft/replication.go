@@ -4,15 +4,15 @@ package raft
 // returns the index of the first and their term. They are committed, or not,
 // later: whoever waits compares the term of what is applied at the index.
 func (r *Raft) Propose(cmds [][]byte) (first Index, term Term, err error) {
-	if r.role != Leader {
-		return 0, 0, &NotLeaderError{Leader: r.leader}
+	if err := r.mayPropose(); err != nil {
+		return 0, 0, err
 	}
 	bytes := 0
 	for _, cmd := range cmds {
 		bytes += len(cmd) + entryOverhead
 	}
 	// A batch larger than the bound goes alone rather than never.
-	if r.uncommittedBytes > 0 && r.uncommittedBytes+bytes > r.config.MaxUncommittedBytes {
+	if r.uncommittedBytes > 0 && r.uncommittedBytes+bytes > r.config.MaxUncommittedBytes || r.overUnapplied() {
 		return 0, 0, ErrProposalDropped
 	}
 	first = r.log.last() + 1
@@ -23,6 +23,26 @@ func (r *Raft) Propose(cmds [][]byte) (first Index, term Term, err error) {
 	return first, r.term, nil
 }
 
+// mayPropose: this member leads and can take entries.
+func (r *Raft) mayPropose() error {
+	switch {
+	case r.role != Leader:
+		return &NotLeaderError{Leader: r.leader}
+	case r.transfer.to != 0:
+		return ErrTransferring
+	case r.full:
+		return ErrFull
+	}
+	return nil
+}
+
+// overUnapplied: the state machine has to apply some entries before there is room
+// for more. When it has applied all that is committed, there is: else entries
+// that are there and not committed could keep those out that replace them.
+func (r *Raft) overUnapplied() bool {
+	return r.log.applied < r.log.commit && r.log.unapplied > r.config.MaxUnappliedBytes
+}
+
 // appendEntry appends to the leader's own log. It is sent, and written, by the
 // next Ready, so that everything of one turn of the driver's loop shares a
 // message and a flush.
@@ -30,25 +50,30 @@ func (r *Raft) appendEntry(e Entry) {
 	e.Term, e.Index = r.term, r.log.last()+1
 	r.uncommittedBytes += entryBytes(&e)
 	r.log.append(e)
+	r.appended(&e)
 }
 
 // replicate sends a follower what its state and window allow. Entries carry
 // the commit index along; when there are none, it is sent alone, because the
 // follower's clients wait for it.
 func (r *Raft) replicate(p *peer) {
+	if p.state == snapshot || p.state == probe && p.paused {
+		return
+	}
+	if p.next <= r.log.base {
+		r.requestImage(p)
+		return
+	}
 	if p.state == probe {
-		if p.paused {
-			return
-		}
 		p.paused = true
-		if p.next < r.log.first || p.next > r.log.last() {
+		if p.next < r.log.first || p.next > r.log.last() || p.full {
 			r.sendAppend(p, nil, 0)
 		} else {
 			r.sendEntries(p)
 		}
 		return
 	}
-	for p.next <= r.log.last() && r.windowOpen(p) {
+	for p.next <= r.log.last() && r.windowOpen(p) && !p.full {
 		if p.next < r.log.first {
 			r.fetch(p)
 			break
@@ -146,8 +171,7 @@ func (r *Raft) ReportUnreachable(id NodeID) {
 }
 
 func (r *Raft) broadcastHeartbeat() {
-	for i := range r.peers {
-		p := &r.peers[i]
+	for _, p := range r.peers {
 		// Not above match: beyond it the follower may have other entries.
 		r.send(Message{Type: Heartbeat, To: p.id, Commit: min(p.match, r.log.commit), Round: r.reads.round})
 	}
@@ -158,6 +182,9 @@ func (r *Raft) handleAppendEntries(m *Message) error {
 	if err := r.heardLeader(m); err != nil {
 		return err
 	}
+	if m.Index < r.log.base {
+		return r.handleCutOff(m)
+	}
 	if !r.log.matches(m.Index, m.LogTerm) {
 		hint, hintTerm := r.log.lastAtMost(m.Index, m.LogTerm)
 		r.sendDurable(Message{
@@ -166,37 +193,62 @@ func (r *Raft) handleAppendEntries(m *Message) error {
 		})
 		return nil
 	}
-	if err := r.acceptEntries(m); err != nil {
-		return err
+	return r.handleMatching(m)
+}
+
+// handleCutOff skips what is cut off this log: it is committed, so it is the
+// leader's as well.
+func (r *Raft) handleCutOff(m *Message) error {
+	if n := r.log.base - m.Index; n <= Index(len(m.Entries)) {
+		rest := *m
+		rest.Index, rest.LogTerm, rest.Entries = r.log.base, m.Entries[n-1].Term, m.Entries[n:]
+		if rest.LogTerm != r.log.baseTerm {
+			return refuse(m, "entry %d with term %d differs from the committed one: a member has lost its log", rest.Index, rest.LogTerm)
+		}
+		return r.handleMatching(&rest)
 	}
-	// What follows the message's last entry is not known to be the leader's,
-	// so it is not committed, however high the leader's commit index.
-	matching := m.Index + Index(len(m.Entries))
-	r.commitTo(min(m.Commit, matching))
-	r.sendDurable(Message{Type: AppendEntriesResponse, To: m.From, Index: matching})
+	r.sendDurable(Message{Type: AppendEntriesResponse, To: m.From, Index: r.log.base})
 	return nil
 }
 
-// acceptEntries appends what is new. Entries that are there stay: the message
-// may be old, and only a different term at the same index is a conflict.
-func (r *Raft) acceptEntries(m *Message) error {
-	for i := range m.Entries {
-		e := &m.Entries[i]
-		if r.log.matches(e.Index, e.Term) {
-			continue
-		}
-		if e.Index <= r.log.commit {
-			return refuse(m, "entry %d with term %d differs from the committed one: a member has lost its log", e.Index, e.Term)
-		}
-		if e.Index <= r.log.last() {
-			r.log.truncate(e.Index - 1)
-		}
-		for ; i < len(m.Entries); i++ {
-			r.log.append(m.Entries[i])
-		}
-		return nil
+// handleMatching takes the entries of a message whose prevLogIndex fits. Those
+// that are there stay: the message may be old, and only a different term at the
+// same index is a conflict.
+func (r *Raft) handleMatching(m *Message) error {
+	matching, rest := m.Index, m.Entries
+	for len(rest) > 0 && r.log.matches(rest[0].Index, rest[0].Term) {
+		matching, rest = rest[0].Index, rest[1:]
 	}
+	if len(rest) > 0 && rest[0].Index <= r.log.commit {
+		return refuse(m, "entry %d with term %d differs from the committed one: a member has lost its log", rest[0].Index, rest[0].Term)
+	}
+	response := Message{Type: AppendEntriesResponse, To: m.From}
+	if len(rest) > 0 && (r.full || r.overUnapplied()) {
+		response.Reject = true
+		response.HintIndex = matching
+		response.HintTerm, _ = r.log.term(matching)
+	} else {
+		r.acceptEntries(rest)
+		matching += Index(len(rest))
+	}
+	// What follows the message's last entry is not known to be the leader's,
+	// so it is not committed, however high the leader's commit index.
+	r.commitTo(min(m.Commit, matching))
+	response.Index = matching
+	r.sendDurable(response)
 	return nil
+}
+
+// acceptEntries appends entries that are not there, in the place of those that
+// conflict with them.
+func (r *Raft) acceptEntries(entries []Entry) {
+	if len(entries) > 0 && entries[0].Index <= r.log.last() {
+		r.truncate(entries[0].Index - 1)
+	}
+	for i := range entries {
+		r.log.append(entries[i])
+		r.appended(&entries[i])
+	}
 }
 
 // commitTo moves the commit index forward; it never goes back.
@@ -216,22 +268,43 @@ func (r *Raft) handleAppendEntriesResponse(m *Message, p *peer) error {
 	if m.Index > r.log.last() {
 		return refuse(m, "it acknowledges index %d, the log ends at %d", m.Index, r.log.last())
 	}
-	if m.Index > p.match {
-		p.match = m.Index
-		p.next = max(p.next, p.match+1)
-		p.window.acknowledge(p.match)
-		r.maybeCommit()
-	}
-	if p.state == probe && m.Index == p.match {
+	r.acknowledge(p, m.Index)
+	if p.state == snapshot && p.match >= r.log.base || p.state == probe && m.Index == p.match && !r.mustAskSingly(p) {
 		p.becomeReplicate()
 	}
 	return nil
+}
+
+// acknowledge notes that the follower has the leader's entries up to i durably.
+func (r *Raft) acknowledge(p *peer, i Index) {
+	if i <= p.match {
+		return
+	}
+	p.match, p.next = i, max(p.next, i+1)
+	p.noRoom = false
+	p.window.acknowledge(i)
+	r.maybeCommit()
+	r.handOver(p)
+}
+
+// mustAskSingly: the follower had no room for entries, and it is not known that
+// it has now, so it gets one message at a time. (Entries that are no longer in
+// memory come one message at a time by themselves.)
+func (r *Raft) mustAskSingly(p *peer) bool {
+	return p.noRoom && p.match < r.log.last() && p.next >= r.log.first
 }
 
 // handleRejection goes back to where the logs may fit (see the package's
 // comment). A rejection of a message that is no longer the newest thing known
 // is ignored.
 func (r *Raft) handleRejection(m *Message, p *peer) {
+	if p.state == snapshot {
+		return
+	}
+	if m.HintIndex == m.Index && r.log.matches(m.HintIndex, m.HintTerm) {
+		r.handleNoRoom(m, p)
+		return
+	}
 	stale := m.Index <= p.match || m.Index >= p.next
 	if p.state == probe {
 		stale = stale || m.Index != p.next-1
@@ -243,16 +316,21 @@ func (r *Raft) handleRejection(m *Message, p *peer) {
 	p.becomeProbe(fit + 1)
 }
 
+// handleNoRoom waits with the entries after m.Index, which fit and which the
+// follower did not take, until it has answered a heartbeat.
+func (r *Raft) handleNoRoom(m *Message, p *peer) {
+	r.acknowledge(p, m.Index)
+	if m.Index == p.match && r.role == Leader {
+		p.becomeProbe(p.match + 1)
+		p.paused, p.resend, p.noRoom = true, false, true
+	}
+}
+
 // maybeCommit moves the leader's commit index to what a majority holds
 // durably, itself included, if that is an entry of its own term; earlier ones
 // are committed with it (§5.3, §5.4.2).
 func (r *Raft) maybeCommit() {
-	var matches [maxVoters]Index
-	for i := range r.peers {
-		matches[i] = r.peers[i].match
-	}
-	matches[len(r.peers)] = r.log.stable
-	n := atQuorum(matches[:len(r.peers)+1])
+	n := atQuorum(r, r.log.stable, func(p *peer) Index { return p.match })
 	if n <= r.log.commit || !r.log.matches(n, r.term) {
 		return
 	}
@@ -260,6 +338,7 @@ func (r *Raft) maybeCommit() {
 		r.uncommittedBytes -= entryBytes(&r.log.entries[i-r.log.first])
 	}
 	r.commitTo(n)
+	r.resignRemoved()
 }
 
 func (r *Raft) handleHeartbeat(m *Message) error {
@@ -270,7 +349,7 @@ func (r *Raft) handleHeartbeat(m *Message) error {
 		return refuse(m, "it commits index %d, which this member acknowledged and no longer has; its log ends at %d", m.Commit, r.log.last())
 	}
 	r.commitTo(m.Commit)
-	r.send(Message{Type: HeartbeatResponse, To: m.From, Round: m.Round})
+	r.send(Message{Type: HeartbeatResponse, To: m.From, Round: m.Round, Full: r.full})
 	return nil
 }
 
@@ -281,19 +360,28 @@ func (r *Raft) handleHeartbeatResponse(m *Message, p *peer) error {
 	if m.Round > r.reads.round {
 		return refuse(m, "it answers round %d, the newest is %d", m.Round, r.reads.round)
 	}
-	p.heard = r.ticks
+	p.heard, p.full = r.ticks, m.Full
 	p.round = max(p.round, m.Round)
 	r.confirmReadRound()
-	if !p.resend {
-		return nil
-	}
-	p.resend = false
-	unanswered := p.match+1 < p.next
-	if p.state == probe {
-		unanswered = p.paused
-	}
-	if unanswered {
-		r.sendAppend(p, nil, 0)
+	if p.resend {
+		p.resend = false
+		r.askAgain(p)
 	}
 	return nil
+}
+
+// askAgain makes up for lost messages: the follower can be reached, and did not
+// answer for a heartbeat interval.
+func (r *Raft) askAgain(p *peer) {
+	switch {
+	case p.state == snapshot:
+	case p.state == replicate && p.match+1 == p.next, p.state == probe && !p.paused:
+		// Nothing is unanswered.
+	case p.next <= r.log.base:
+		r.requestImage(p)
+	case p.noRoom && !p.full:
+		p.paused = false // one message with entries
+	default:
+		r.sendAppend(p, nil, 0)
+	}
 }

@@ -1,18 +1,24 @@
 package raft
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // validateMessage refuses what a correct member of this cluster would not
-// send, as far as the message itself shows it, and returns its sender.
+// send, as far as the message itself shows it, and returns its sender, nil when
+// that is not in the configuration. It may still be a member: this one's
+// configuration may be behind. That it is of this cluster is for the transport
+// to know.
 func (r *Raft) validateMessage(m *Message) (*peer, error) {
 	if m.To != r.id {
 		return nil, refuse(m, "it is for member %s, this is %s", m.To, r.id)
 	}
-	p := r.peer(m.From)
-	if p == nil {
+	if m.From == 0 || m.From == r.id {
 		return nil, refuse(m, "the sender is not another member of the cluster")
 	}
-	if m.Type < PreVote || m.Type > ReadIndexResponse {
+	p := r.peer(m.From)
+	if m.Type < PreVote || m.Type > InstallSnapshot {
 		return nil, refuse(m, "the type is unknown")
 	}
 	if m.Term == 0 && !(m.Type == PreVoteResponse && m.Reject) {
@@ -27,8 +33,11 @@ func (r *Raft) validateMessage(m *Message) (*peer, error) {
 			return nil, refuse(m, "no log of term %d has index %d with term %d", m.Term, m.Index, m.LogTerm)
 		}
 	}
-	if m.Type == AppendEntries {
+	switch m.Type {
+	case AppendEntries:
 		return p, validateEntries(m)
+	case InstallSnapshot:
+		return p, validateSnapshot(m)
 	}
 	return p, nil
 }
@@ -50,7 +59,13 @@ func validateEntries(m *Message) error {
 		if e.Term < max(term, 1) || e.Term > m.Term {
 			return refuse(m, "entry %d has term %d, after term %d and in term %d", e.Index, e.Term, term, m.Term)
 		}
-		if e.Type > EntryNoop {
+		switch e.Type {
+		case EntryNormal, EntryNoop:
+		case EntryConfiguration:
+			if err := validateConfigurationEntry(e); err != nil {
+				return refuse(m, "entry %d: %v", e.Index, err)
+			}
+		default:
 			return refuse(m, "entry %d has the unknown type %d; is the sender a newer version?", e.Index, e.Type)
 		}
 		term = e.Term
@@ -58,25 +73,40 @@ func validateEntries(m *Message) error {
 	return nil
 }
 
-// validate says in a sentence what is wrong with what a log remembered.
-func (s State) validate(self NodeID) error {
-	if err := s.configuration().validate(self); err != nil {
+func validateConfigurationEntry(e *Entry) error {
+	c, err := DecodeConfiguration(e.Data)
+	if err != nil {
 		return err
 	}
-	if (s.Last == 0) != (len(s.Runs) == 0) || len(s.Runs) > 0 && s.Runs[0].First != 1 || s.Last > indexMax {
-		return fmt.Errorf("raft: the term runs do not cover the log, which ends at %d", s.Last)
+	if len(c.Members) == 0 {
+		return errors.New("raft: the configuration has no members")
 	}
-	for i, run := range s.Runs {
-		if run.Term == 0 || run.First > s.Last ||
-			i > 0 && (run.First <= s.Runs[i-1].First || run.Term <= s.Runs[i-1].Term) {
-			return fmt.Errorf("raft: term run %d (term %d from index %d) is out of order", i, run.Term, run.First)
-		}
+	return c.validate()
+}
+
+func validateSnapshot(m *Message) error {
+	s := m.Snapshot
+	if s == nil || s.Index == 0 || s.Index > indexMax || s.Term == 0 || s.Term > m.Term ||
+		s.Configuration.Index > s.Index || len(s.Configuration.Configuration.Members) == 0 {
+		return refuse(m, "it names no image")
+	}
+	if err := s.Configuration.Configuration.validate(); err != nil {
+		return refuse(m, "%v", err)
+	}
+	return nil
+}
+
+// validate says in a sentence what is wrong with what a log remembered.
+func (s State) validate() error {
+	if err := s.validateRuns(); err != nil {
+		return err
 	}
 	if s.HardState.Term > termMax {
 		return fmt.Errorf("raft: no cluster lives to see term %d: the hard state is damaged", s.HardState.Term)
 	}
-	if n := len(s.Runs); n > 0 && s.Runs[n-1].Term > s.HardState.Term {
-		return fmt.Errorf("raft: the log ends in term %d, but the hard state knows only term %d", s.Runs[n-1].Term, s.HardState.Term)
+	l := newLog(s)
+	if last := l.lastTerm(); last > s.HardState.Term {
+		return fmt.Errorf("raft: the log ends in term %d, but the hard state knows only term %d", last, s.HardState.Term)
 	}
 	if s.HardState.Commit > s.Last {
 		return fmt.Errorf("raft: index %d was committed, but the log ends at %d: it has lost entries; re-seed this member", s.HardState.Commit, s.Last)
@@ -84,15 +114,49 @@ func (s State) validate(self NodeID) error {
 	if s.Applied > s.Last {
 		return fmt.Errorf("raft: index %d was applied, but the log ends at %d: it has lost entries; re-seed this member", s.Applied, s.Last)
 	}
+	if s.Applied < s.Base {
+		return fmt.Errorf("raft: index %d was applied, but the log begins after %d: the state machine has lost entries; re-seed this member", s.Applied, s.Base)
+	}
 	n := Index(len(s.Entries))
-	if n > s.Last || s.Last-n > s.Applied {
+	if n > s.Last-s.Base || s.Last-n > s.Applied {
 		return fmt.Errorf("raft: %d entries do not reach from the log's end, %d, back to what is not applied, %d", n, s.Last, s.Applied+1)
 	}
-	l := newLog(s)
 	for i := range s.Entries {
 		e := &s.Entries[i]
 		if want := s.Last - n + 1 + Index(i); e.Index != want || !l.matches(e.Index, e.Term) {
 			return fmt.Errorf("raft: entry %d with term %d is where the log has entry %d", e.Index, e.Term, want)
+		}
+	}
+	return s.validateConfigurations()
+}
+
+func (s *State) validateRuns() error {
+	if s.Last > indexMax || s.Base > s.Last || (s.Base == 0) != (s.BaseTerm == 0) {
+		return fmt.Errorf("raft: there is no log from after %d, term %d, to %d", s.Base, s.BaseTerm, s.Last)
+	}
+	if (s.Last == s.Base) != (len(s.Runs) == 0) || len(s.Runs) > 0 && s.Runs[0].First != s.Base+1 {
+		return fmt.Errorf("raft: the term runs do not cover the log, which goes from after %d to %d", s.Base, s.Last)
+	}
+	for i, run := range s.Runs {
+		if run.Term == 0 || run.Term < s.BaseTerm || run.First > s.Last ||
+			i > 0 && (run.First <= s.Runs[i-1].First || run.Term <= s.Runs[i-1].Term) {
+			return fmt.Errorf("raft: term run %d (term %d from index %d) is out of order", i, run.Term, run.First)
+		}
+	}
+	return nil
+}
+
+func (s *State) validateConfigurations() error {
+	if len(s.Configurations) == 0 {
+		return errors.New("raft: the log has no configuration")
+	}
+	for i := range s.Configurations {
+		c := &s.Configurations[i]
+		if i == 0 && c.Index > s.Base || i > 0 && (c.Index <= s.Base || c.Index > s.Last || c.Index <= s.Configurations[i-1].Index) {
+			return fmt.Errorf("raft: configuration %d, of index %d, is out of order in a log from after %d to %d", i, c.Index, s.Base, s.Last)
+		}
+		if err := c.Configuration.validate(); err != nil {
+			return err
 		}
 	}
 	return nil
