@@ -158,6 +158,9 @@ func (n *Node) openCore(state raft.State) error {
 	n.driver = driver.New(driver.Config{
 		Self: n.id, Core: core, Effects: n, Commands: n.commands, Reads: n.reads,
 		ResendTicks: 2 * ticks(n.cfg.Heartbeat), ElectionTicks: ticks(n.cfg.ElectionMax),
+		MaxBatchEntries: n.cfg.MaxBatchEntries, MaxBatchBytes: n.cfg.MaxBatchBytes, MaxBatchDelay: n.cfg.MaxBatchDelay.Microseconds(),
+		// Until the log can be cut, it is not.
+		SnapshotEntries: 1 << 40, SnapshotBytes: 1 << 60,
 	})
 	n.progress.advance(state.Applied)
 	return nil

@@ -50,6 +50,9 @@ func (b *inbox) take(e *driver.Events) {
 		Fetched:   e.Fetched[:0],
 
 		Unreachable: e.Unreachable[:0],
+		Images:      e.Images[:0],
+		ImagesSent:  e.ImagesSent[:0],
+		Changes:     e.Changes[:0],
 	}
 }
 

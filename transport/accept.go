@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 const acceptPause = 50 * time.Millisecond
 
 // accept takes connections until ctx ends or the listener is closed.
-func (t *Transport) accept(ctx context.Context) error {
+func (t *Transport) accept(ctx context.Context, connections *sync.WaitGroup) error {
 	for {
 		conn, err := t.config.Listener.Accept()
 		if ctx.Err() != nil {
@@ -37,7 +36,7 @@ func (t *Transport) accept(ctx context.Context) error {
 			}
 			continue
 		}
-		t.connections.Go(func() { t.serve(ctx, newWire(conn)) })
+		connections.Go(func() { t.serve(ctx, newWire(conn)) })
 	}
 }
 
@@ -49,163 +48,142 @@ func (t *Transport) serve(ctx context.Context, w *wire) {
 	address := w.RemoteAddr().String()
 
 	t.handshakes.enter(w)
-	o, err := t.receiveOpening(w)
+	hello, err := t.receiveHello(w)
 	t.handshakes.leave(w)
 
-	switch {
-	case err != nil:
+	p := t.peer(hello.NodeID)
+	if err == nil {
+		p.claim(w)
+		err = p.receive(w)
+		p.release(w)
+		err = fmt.Errorf("transport: connection from %s: %w", p.Name, w.reason(err))
+	} else {
 		err = fmt.Errorf("transport: connection from %s: handshake: %w", address, w.reason(err))
-	case o.purpose == forMessages:
-		err = t.serveMessages(w, o)
-	case o.purpose == forImage:
-		err = t.serveImage(w, o)
-	case o.purpose == forCall:
-		err = t.serveCall(ctx, w, o)
 	}
-	w.closeBecause(err)
-	if err == nil || ctx.Err() != nil {
-		return
-	}
-	if p := t.peer(o.hello.NodeID); p != nil {
+	switch {
+	case ctx.Err() != nil:
+	case p != nil:
 		p.failed(address, err)
-	} else if notable(err) && t.strangers.tell(address, err) {
-		t.config.Handler.Refused(o.hello.NodeID, address, err)
+	case notable(err):
+		t.config.Handler.Refused(hello.NodeID, address, err)
 	}
 }
 
-// opening is what the dialling side has said when the handshake is over.
-type opening struct {
-	hello   Hello
-	purpose purpose
-	value   []byte // of the first frame after the Hello
-}
-
-// firstFrame is the kind and the limit of the first frame after the Hello.
-var firstFrame = [...]struct {
-	kind  frameKind
-	limit int
-}{
-	forMessages: {kindPing, handshakeFrameBytes},
-	forImage:    {kindImage, imageHeaderBytes},
-	forCall:     {kindCall, maxCallBytes + frameMaxBytes},
-}
-
-// receiveOpening is the accepting side of the handshake, and what the dialling
-// side says to our Welcome. With an error, the Hello tells who it was, as far
-// as it came.
-func (t *Transport) receiveOpening(w *wire) (o opening, err error) {
+// receiveHello is the accepting side of the handshake. The connection stands
+// when the dialling side, having seen our Welcome, sends its first Ping.
+// With an error, the Hello tells who it was, as far as it came.
+func (t *Transport) receiveHello(w *wire) (Hello, error) {
 	if err := w.SetDeadline(time.Now().Add(t.config.HandshakeTimeout)); err != nil {
-		return o, err
+		return Hello{}, err
 	}
 	if err := readPreamble(w); err != nil {
-		return o, err
+		return Hello{}, err
 	}
 	if _, err := w.Write([]byte(preamble)); err != nil {
-		return o, err
+		return Hello{}, err
 	}
 	kind, value, err := readHandshake(w)
 	if err != nil {
-		return o, err
+		return Hello{}, err
 	}
 	if kind != kindHello {
-		return o, fmt.Errorf("%w: handshake: kind %d instead of a Hello", ErrMalformed, kind)
+		return Hello{}, fmt.Errorf("%w: handshake: kind %d instead of a Hello", ErrMalformed, kind)
 	}
-	if o.hello, o.purpose, err = decodeHello(value); err != nil {
-		return o, err
-	}
-	err = t.judge(&o.hello, o.purpose)
+	hello, err := decodeHello(value)
 	if err != nil {
-		return o, w.refuse(t.config.Self, o.hello, err)
+		return Hello{}, err
 	}
-	w.process = o.hello.Process
-	welcome, err := encodeHello(kindWelcome, t.config.Self, o.purpose)
+	if err := t.judge(w, &hello); err != nil {
+		return hello, err
+	}
+	welcome, err := encodeHello(kindWelcome, t.config.Self)
 	if err != nil {
-		return o, err
+		return hello, err
 	}
 	if _, err := w.Write(welcome); err != nil {
-		return o, err
+		return hello, err
 	}
-	first := firstFrame[o.purpose]
-	kind, o.value, err = readFrame(w, nil, first.limit)
-	switch {
-	case err != nil:
-		return o, err
-	case kind == kindRefusal:
-		return o, receivedRefusal(o.value)
-	case kind != first.kind:
-		return o, fmt.Errorf("%w: handshake: kind %d where %d was to come", ErrMalformed, kind, first.kind)
-	}
-	return o, nil
+	return hello, t.awaitPing(w)
 }
 
-// judge decides about a Hello that opens a connection to us. The token's digest
-// has done its work then and is removed.
-func (t *Transport) judge(hello *Hello, p purpose) error {
-	refusal := examine(t.config.Self, *hello, p, t.removedIDs())
-	hello.TokenDigest = [32]byte{}
-	switch {
-	case refusal != nil:
-		return refusal
-	case p == forCall && t.config.Answer == nil, p == forImage && t.config.Images == nil:
-		return &Refusal{Code: RefusedUnable, Message: nameOf(t.config.Self) + " does not take such connections"}
-	case p == forCall:
-		return nil // whoever has the token may ask; Answer decides
-	}
-	return t.admissible(*hello, p)
-}
-
-// serveMessages makes the connection the one on which a peer is heard, until
-// it ends.
-func (t *Transport) serveMessages(w *wire, o opening) error {
-	r := reader{buf: o.value}
-	stamp := r.uint()
-	if r.err != nil || r.left() > 0 {
-		return fmt.Errorf("%w: handshake: Ping", ErrMalformed)
-	}
-	p, err := t.acquaint(o.hello)
-	if err == nil {
-		err = p.claim(w, o.hello)
-	}
+// awaitPing reads what the dialling side makes of our Welcome, and answers.
+func (t *Transport) awaitPing(w *wire) error {
+	kind, value, err := readHandshake(w)
 	if err != nil {
-		return fmt.Errorf("transport: connection from %s: %w", nameOf(o.hello), w.reason(err))
+		return err
 	}
-	defer p.release(w)
-	if _, err = w.Write(appendProbe(nil, kindPong, stamp)); err == nil {
-		err = p.receive(w)
+	switch kind {
+	case kindPing:
+		r := reader{buf: value}
+		stamp := r.uint()
+		if r.err != nil || r.left() > 0 {
+			return fmt.Errorf("%w: handshake: Ping", ErrMalformed)
+		}
+		_, err := w.Write(appendProbe(nil, kindPong, stamp))
+		return err
+	case kindRefusal:
+		refusal, err := decodeRefusal(value)
+		if err != nil {
+			return err
+		}
+		return refusal
 	}
-	return fmt.Errorf("transport: connection from %s: %w", nameOf(o.hello), w.reason(err))
+	return fmt.Errorf("%w: handshake: kind %d instead of a Ping", ErrMalformed, kind)
+}
+
+// judge decides about a peer's Hello, and sends the refusal if it is one. The
+// token's digest has done its work then and is removed.
+func (t *Transport) judge(w *wire, hello *Hello) error {
+	refusal := examine(t.config.Self, *hello, t.config.Peers)
+	hello.TokenDigest = [32]byte{}
+	var own error // what the peer is not told
+	if refusal == nil {
+		err := t.config.Admit(*hello)
+		if err == nil {
+			return nil
+		}
+		if !errors.As(err, &refusal) {
+			own = err
+			refusal = &Refusal{Code: RefusedUnable,
+				Message: fmt.Sprintf("%s cannot decide about %s now", nameOf(t.config.Self), nameOf(*hello)),
+				Hint:    "Its log says why."}
+		}
+	}
+	frame, err := encodeRefusal(refusal)
+	if err == nil {
+		// That the peer cannot be told changes nothing about the refusal.
+		_, _ = w.Write(frame)
+	}
+	if own != nil {
+		return fmt.Errorf("%w: %w", refusal, own)
+	}
+	return refusal
 }
 
 // claim makes w the connection on which the peer is heard. An older one is
 // closed and has handed over all it had when claim returns: so what a peer
-// sends is heard in order across its connections. It fails when the peer was
-// dropped meanwhile.
-func (p *peer) claim(w *wire, hello Hello) error {
-	if p.after != nil {
-		<-p.after
-	}
+// sends is heard in order across its connections.
+func (p *peer) claim(w *wire) {
 	p.mu.Lock()
-	if p.gone != nil {
-		p.mu.Unlock()
-		return p.gone
-	}
 	old := p.inbound
-	p.inbound, p.hello = w, hello
+	p.inbound = w
 	p.mu.Unlock()
 	if old != nil {
 		old.closeBecause(ErrReplaced)
 		<-old.done
 	}
-	p.poke()
-	return nil
+	select {
+	case p.seen <- struct{}{}:
+	default:
+	}
 }
 
 func (p *peer) release(w *wire) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.inbound == w {
-		p.inbound, p.contact = nil, time.Now()
+		p.inbound = nil
 	}
+	p.mu.Unlock()
 }
 
 // receive hands over what the peer sends until the connection ends.
@@ -257,32 +235,6 @@ type waitingRoom struct {
 
 	mu      sync.Mutex // guards the fields below
 	waiting []*wire    // oldest first
-}
-
-// strangers remembers what was told of connections that belong to no peer, so
-// that a node which tries for hours fills no log.
-type strangers struct {
-	mu   sync.Mutex // guards the field below
-	told []string   // newest last, at most toldMax
-}
-
-// tell reports whether err, met by whoever is at the address, is news.
-func (s *strangers) tell(address string, err error) bool {
-	host, _, splitErr := net.SplitHostPort(address)
-	if splitErr != nil {
-		host = address
-	}
-	text := host + ": " + reasonOf(err)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if slices.Contains(s.told, text) {
-		return false
-	}
-	if len(s.told) == toldMax {
-		s.told = slices.Delete(s.told, 0, 1)
-	}
-	s.told = append(s.told, text)
-	return true
 }
 
 var errCrowded = errors.New("too many connections are in their handshake, and this was the oldest")

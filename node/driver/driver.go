@@ -16,9 +16,17 @@ type Driver struct {
 	proposer proposer
 	acceptor acceptor
 	reader   reader
+	changer  changer
+	cutter   cutter
+	fullness fullness
 
 	tick int // ticks since the start
 	now  int64
+	// installing is the end of the image that the applier is to install; zero: none.
+	installing Applied
+	// batchSince is when the oldest command came that waits for company; 0: none
+	// does.
+	batchSince int64
 
 	// unsynced are the log writes that are not durable yet, oldest first, with
 	// the tick at which they were handed out.
@@ -80,6 +88,10 @@ func New(c Config) *Driver {
 	d.proposer = proposer{driver: d, commands: c.Commands, resendTicks: c.ResendTicks}
 	d.acceptor = acceptor{driver: d, origins: map[incarnation]*acceptedSeqs{}}
 	d.reader = reader{driver: d, queue: c.Reads, resendTicks: c.ResendTicks}
+	d.changer = changer{driver: d}
+	status := c.Core.Status()
+	d.cutter = cutter{driver: d, base: status.Base, applied: status.Applied, holds: map[raft.NodeID]raft.Index{}}
+	d.fullness = fullness{driver: d}
 	return d
 }
 
@@ -89,19 +101,17 @@ func (d *Driver) Turn(e *Events) {
 	if e.Persisted > 0 {
 		d.persisted(e.Persisted)
 	}
+	if e.Full != nil {
+		d.fullness.set(*e.Full)
+	}
 	for _, id := range e.Unreachable {
 		d.core.ReportUnreachable(id)
 	}
 	for _, m := range e.Messages {
-		if err := d.core.Step(m); err != nil {
-			d.out.Refused(err)
-		}
+		d.step(m)
 	}
 	for _, image := range e.Images {
-		m := raft.Message{Type: raft.InstallSnapshot, From: image.From, To: d.self, Term: image.Term, Snapshot: &image.Snapshot}
-		if err := d.core.Step(m); err != nil {
-			d.out.Refused(err)
-		}
+		d.step(raft.Message{Type: raft.InstallSnapshot, From: image.From, To: d.self, Term: image.Term, Snapshot: &image.Snapshot})
 	}
 	// Time passes after the messages: when this node was not running for a
 	// while, the heartbeats that wait for it count first.
@@ -110,55 +120,107 @@ func (d *Driver) Turn(e *Events) {
 		d.core.Tick()
 	}
 	if e.Applied.Index > 0 {
-		d.core.Applied(e.Applied.Index)
-		d.proposer.applied(e.Applied.Term)
+		d.applied(e.Applied)
 	}
 	for _, f := range e.Fetched {
 		d.core.Fetched(f.To, f.Entries)
 	}
-	d.acceptor.proposals(e.Proposals)
+	d.logNews(e)
+	d.acceptor.held = append(d.acceptor.held, e.Proposals...)
 	d.proposer.replies(e.Replies)
 	d.proposer.add(e.Commands)
+	d.changer.begin(e.Changes)
 	if e.Ticks > 0 {
 		d.proposer.resend()
 		d.reader.resend()
 		d.watchDisk()
+		d.fullness.tick()
+		d.cutter.tick()
 	}
 	d.reader.start()
 	d.drain()
+	d.changer.watchTransfers()
+}
+
+func (d *Driver) step(m raft.Message) {
+	if err := d.core.Step(m); err != nil {
+		d.out.Refused(err)
+	}
+}
+
+// logNews takes what happened to the log and to images.
+func (d *Driver) logNews(e *Events) {
+	for _, s := range e.ImagesSent {
+		d.core.ImageSent(s.To, s.Index)
+		d.cutter.sent(s)
+	}
+	if e.Base > 0 {
+		d.core.Compact(e.Base)
+		d.cutter.began(e.Base)
+	}
+	if e.Durable > 0 {
+		d.cutter.durableTo(e.Durable)
+	}
+	if e.LogBytes > 0 {
+		d.cutter.bytes = e.LogBytes
+	}
+}
+
+func (d *Driver) applied(a Applied) {
+	d.core.Applied(a.Index)
+	if i := d.installing; i.Index > 0 && a.Index >= i.Index {
+		d.proposer.overtaken(i.Term)
+		d.installing = Applied{}
+	}
+	d.proposer.applied(a.Term)
+	d.changer.applied(a)
+	d.cutter.applied = a.Index
 }
 
 // drain hands out everything that the core wants done. Reads that were lost
-// and commands that can go to a new leader may make it want more.
+// and commands that can go to a new leader, or did not fit into a batch, may make
+// it want more.
 func (d *Driver) drain() {
 	for {
-		d.proposer.route()
+		batch := d.fill()
 		ready, ok := d.core.Ready()
-		if !ok {
+		if ok {
+			d.handOut(&ready)
+		} else if batch.hasRoom() {
 			return
 		}
-		if ready.Seq != 0 {
-			d.unsynced = append(d.unsynced, unsyncedWrite{ready.Seq, d.tick})
-			d.out.Write(LogWrite{ready.Seq, ready.HardState, ready.Snapshot, ready.Entries, ready.Sync})
-		}
-		if len(ready.Messages) > 0 {
-			d.out.Send(ready.Messages)
-		}
-		if ready.Install != nil {
-			d.out.Install(*ready.Install)
-		}
-		if len(ready.Committed) > 0 {
-			d.out.Apply(ready.Committed)
-		}
-		for _, f := range ready.Fetches {
-			d.out.Fetch(f)
-		}
-		for _, to := range ready.Images {
-			d.out.SendImage(to)
-		}
-		d.reader.answered(ready.Reads)
-		d.reader.lost(ready.LostReads)
 	}
+}
+
+func (d *Driver) handOut(ready *raft.Ready) {
+	if ready.Seq != 0 {
+		d.unsynced = append(d.unsynced, unsyncedWrite{ready.Seq, d.tick})
+		d.out.Write(LogWrite{ready.Seq, ready.HardState, ready.Snapshot, ready.Entries, ready.Sync})
+	}
+	if ready.Snapshot != nil {
+		d.cutter.began(ready.Snapshot.Index)
+	}
+	if len(ready.Messages) > 0 {
+		d.out.Send(ready.Messages)
+	}
+	if ready.Install != nil {
+		d.installing = Applied{ready.Install.Index, ready.Install.Term}
+		d.changer.installed(ready.Install)
+		d.out.Install(*ready.Install)
+	}
+	if len(ready.Committed) > 0 {
+		d.changer.delivered(ready.Committed)
+		d.out.Apply(ready.Committed)
+	}
+	for _, f := range ready.Fetches {
+		d.out.Fetch(f)
+	}
+	for _, to := range ready.Images {
+		d.cutter.sending(to)
+		d.out.SendImage(to)
+	}
+	d.reader.answered(ready.Reads)
+	d.reader.lost(ready.LostReads)
 }
 
 func (d *Driver) persisted(seq uint64) {
@@ -187,8 +249,12 @@ func (d *Driver) Core() *raft.Raft { return d.core }
 // hung. The driver's goroutine calls it.
 func (d *Driver) Stalls() int { return d.stalls }
 
-// propose puts commands in the log if this node is the leader, all or none.
+// propose puts commands in the log if this node is the leader and there is room
+// for them, all or none.
 func (d *Driver) propose(data [][]byte) (raft.Term, error) {
+	if d.fullness.quorum {
+		return 0, raft.ErrFull
+	}
 	_, term, err := d.core.Propose(data)
 	return term, err
 }

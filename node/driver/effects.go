@@ -69,6 +69,8 @@ type Events struct {
 	Durable raft.Index
 	// LogBytes is how much room the log takes on disk.
 	LogBytes int64
+	// Changes are what operators want of this node, if it leads.
+	Changes []*Change
 	// Full says whether the disk is full: there is no room for entries.
 	Full *bool
 }

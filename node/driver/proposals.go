@@ -1,13 +1,9 @@
 package driver
 
 import (
-	"fmt"
-	"sync"
-	"sync/atomic"
+	"errors"
 
-	"quorate/internal/value"
 	"quorate/raft"
-	"quorate/sqlfsm"
 	"quorate/transport"
 )
 
@@ -24,158 +20,16 @@ import (
 // guessed and nothing is applied twice, and a client of a surviving node sees
 // a pause instead of an error.
 //
+// A node that is so far behind that it gets an image of the state machine does
+// not meet the entries that are in it. Its sessions learn that the outcome is not
+// known.
+//
 // Within a term a message may be lost, so the origin sends it again until it
 // hears that it was accepted, and the leader remembers what it has accepted
-// in its term (acceptedSeqs), which it can forget with the term.
-
-// Pending is a command of this node's sessions, from Execute to its outcome.
-type Pending struct {
-	Seq  uint64
-	data []byte // the encoded command
-	Done chan Outcome
-	// state moves queued → proposed → finished; back to queued when the
-	// command is known not to be in the log; queued → withdrawn when its
-	// session gives up, which it can't once it is proposed.
-	state atomic.Int32
-
-	// The driver's:
-	term     raft.Term   // in which it was proposed
-	leader   raft.NodeID // to whom it was sent; 0: this node itself
-	accepted bool        // the leader said so
-	sent     int         // the tick of the last copy
-}
-
-// The states of a pending command.
-const (
-	queued int32 = iota
-	proposed
-	withdrawn
-	finished
-)
-
-// Propose notes that the command is on its way into the log; false: it is not
-// wanted any more.
-func (p *Pending) Propose() bool { return p.state.CompareAndSwap(queued, proposed) }
-
-// Outcome is what became of a command.
-type Outcome struct {
-	Results []value.Result
-	Err     error
-}
-
-// Commands are this node's pending commands by sequence number.
-type Commands struct {
-	// Incarnation names this life of the node, in which numbers begin with 1.
-	Incarnation uint64
-
-	mu    sync.Mutex
-	bySeq map[uint64]*Pending
-	next  uint64 // the next command's number
-	// low is the smallest number that is pending, or next: everything below
-	// is settled.
-	low   uint64
-	bytes int // of pending commands' data
-}
-
-// NewCommands begins a life of a node.
-func NewCommands(incarnation uint64) *Commands {
-	return &Commands{Incarnation: incarnation, bySeq: map[uint64]*Pending{}, next: 1, low: 1}
-}
-
-// Reserve gives out a sequence number; remove ends it.
-func (c *Commands) Reserve() *Pending {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p := &Pending{Seq: c.next, Done: make(chan Outcome, 1)}
-	c.bySeq[p.Seq] = p
-	c.next++
-	return p
-}
-
-// Charge gives a command its bytes and counts them; false: they would be over
-// the limit.
-func (c *Commands) Charge(p *Pending, data []byte, limit int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bytes+len(data) > limit {
-		return false
-	}
-	c.bytes += len(data)
-	p.data = data
-	return true
-}
-
-// Pending returns how many commands have no Outcome yet.
-func (c *Commands) Pending() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.bySeq)
-}
-
-// Remove forgets a command that is settled or given up.
-func (c *Commands) Remove(p *Pending) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bySeq[p.Seq] != p {
-		return
-	}
-	delete(c.bySeq, p.Seq)
-	c.bytes -= len(p.data)
-	for c.low < c.next && c.bySeq[c.low] == nil {
-		c.low++
-	}
-}
-
-func (c *Commands) Get(seq uint64) *Pending {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.bySeq[seq]
-}
-
-func (c *Commands) lowWater() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.low
-}
-
-// Settle reports what applying a command came to, to the session that waits
-// for it.
-func (c *Commands) Settle(p *Pending, o Outcome) {
-	if p.state.CompareAndSwap(proposed, finished) {
-		c.Remove(p)
-		p.Done <- o
-		return
-	}
-	if p.state.Load() == queued {
-		panic("node: a command was applied that was known not to be in the log")
-	}
-}
-
-// Withdraw takes a command back if it is not proposed.
-func (c *Commands) Withdraw(p *Pending) bool {
-	if !p.state.CompareAndSwap(queued, withdrawn) {
-		return false
-	}
-	c.Remove(p)
-	return true
-}
-
-// Abandon is called by a session that will not wait any longer. It says
-// whether the command may still be applied; if it is settled already, the
-// Outcome is in p.Done.
-func (c *Commands) Abandon(p *Pending) (mayBeApplied, settled bool) {
-	for {
-		switch {
-		case c.Withdraw(p):
-			return false, false
-		case p.state.CompareAndSwap(proposed, finished):
-			c.Remove(p)
-			return true, false
-		case p.state.Load() == finished:
-			return true, true
-		}
-	}
-}
+// in its term (acceptedSeqs), which it can forget with the term. In the same way
+// it remembers what it has refused for good, because disks are full: no copy of
+// that is accepted in its term, so the origin can tell its session at once that
+// the command was not carried out (full.go).
 
 // proposer is the origin's part.
 type proposer struct {
@@ -199,33 +53,46 @@ func (p *proposer) add(commands []*Pending) {
 	p.waiting = append(p.waiting, commands...)
 }
 
-// route proposes the waiting commands, if there is somebody to propose to.
-func (p *proposer) route() {
+// route proposes the waiting commands, if there is somebody to propose to: to
+// the own core as many as the batch has room for.
+func (p *proposer) route(b *batch) {
 	if len(p.waiting) == 0 {
 		return
 	}
 	switch leader := p.driver.core.Leader(); leader {
 	case 0:
 	case p.driver.self:
-		p.proposeHere()
+		p.proposeHere(b)
 	default:
 		p.proposeTo(leader)
 	}
 }
 
-// takeWaiting moves the waiting commands that are still wanted to p.sent.
-func (p *proposer) takeWaiting() {
+// takeWaiting moves waiting commands that are still wanted to p.sent, as many
+// as the batch has room for; nil: all.
+func (p *proposer) takeWaiting(b *batch) {
 	p.sent = p.sent[:0]
-	for _, c := range p.waiting {
-		if c.Propose() {
+	n := 0
+	for ; n < len(p.waiting) && (b == nil || b.hasRoom()); n++ {
+		if c := p.waiting[n]; c.Propose() {
 			p.sent = append(p.sent, c)
+			if b != nil {
+				b.take(c.data)
+			}
 		}
 	}
-	p.waiting = p.waiting[:0]
+	p.waiting = consumed(p.waiting, n)
 }
 
-func (p *proposer) proposeHere() {
-	p.takeWaiting()
+// consumed takes the first n off a list that is filled again.
+func consumed[T any](list []T, n int) []T {
+	rest := copy(list, list[n:])
+	clear(list[rest:])
+	return list[:rest]
+}
+
+func (p *proposer) proposeHere(b *batch) {
+	p.takeWaiting(b)
 	if len(p.sent) == 0 {
 		return
 	}
@@ -234,8 +101,15 @@ func (p *proposer) proposeHere() {
 		p.data = append(p.data, c.data)
 	}
 	term, err := p.driver.propose(p.data)
-	if err != nil {
-		// Not the leader any more, or too much is uncommitted: nothing was
+	switch {
+	case err == nil:
+	case errors.Is(err, raft.ErrFull) && p.driver.fullness.refuses():
+		for _, c := range p.sent {
+			p.commands.finish(c, ErrFull)
+		}
+		return
+	default:
+		// Not the leader any more, or it takes nothing just now: nothing was
 		// appended.
 		p.later = append(p.later, p.requeued(p.sent)...)
 		return
@@ -247,7 +121,7 @@ func (p *proposer) proposeHere() {
 }
 
 func (p *proposer) proposeTo(leader raft.NodeID) {
-	p.takeWaiting()
+	p.takeWaiting(nil)
 	if len(p.sent) == 0 {
 		return
 	}
@@ -308,18 +182,37 @@ func (p *proposer) applied(term raft.Term) {
 	p.waiting = append(p.waiting, p.requeued(again)...)
 }
 
+// overtaken is called when the state machine was replaced by an image that ends
+// with an entry of the term: what was proposed by then may be in it, or not, and
+// nobody here will meet it. A command of a later term is not in it.
+func (p *proposer) overtaken(term raft.Term) {
+	for _, c := range p.inflight {
+		if c.term <= term {
+			p.commands.finish(c, ErrUnknown)
+		}
+	}
+}
+
 // replies takes the leader's answers to proposals of this life: an answer to an
-// earlier one may still come. Only a yes counts. A no does not say that
-// the command is not in the log: an earlier copy may have been accepted. If the
-// receiver does not lead the term any more, the fence will decide; if it has
-// too much to do, the next copy may be taken.
+// earlier one may still come. A yes counts, and a no for want of room, which
+// its leader keeps to. Any other no does not say that the command is not in
+// the log: an earlier copy may have been accepted. If the receiver does not lead
+// the term any more, the fence will decide; if it has too much to do, the next
+// copy may be taken.
 func (p *proposer) replies(replies []transport.ProposalReply) {
 	for _, r := range replies {
-		if !r.Accepted || r.Incarnation != p.commands.Incarnation {
+		if r.Incarnation != p.commands.Incarnation {
 			continue
 		}
-		if c := p.commands.Get(r.Seq); c != nil && c.term == r.Term {
+		c := p.commands.Get(r.Seq)
+		if c == nil || c.term != r.Term {
+			continue
+		}
+		switch {
+		case r.Accepted:
 			c.accepted = true
+		case r.Reason == transport.DiskFull:
+			p.commands.finish(c, ErrFull)
 		}
 	}
 }
@@ -346,130 +239,4 @@ func (p *proposer) resend() {
 	if len(p.sent) > 0 {
 		p.transmit(leader, p.sent)
 	}
-}
-
-// acceptor is the leader's part: what it has accepted from other members in
-// its term.
-type acceptor struct {
-	driver  *Driver
-	term    raft.Term
-	origins map[incarnation]*acceptedSeqs
-
-	batch   [][]byte                  // scratch
-	replies []transport.ProposalReply // scratch
-}
-
-// incarnation is one life of an origin. Its numbers begin anew with each, and
-// proposals of an earlier one may still arrive.
-type incarnation struct {
-	origin raft.NodeID
-	number uint64
-}
-
-// acceptedSeqs are the numbers accepted from one origin in the current term.
-type acceptedSeqs struct {
-	of   incarnation
-	low  uint64 // everything below is settled at the origin
-	seqs map[uint64]struct{}
-}
-
-// proposals takes what other members propose, in runs of one origin.
-func (a *acceptor) proposals(list []transport.Proposal) {
-	for len(list) > 0 {
-		n := 1
-		for n < len(list) && list[n].Origin == list[0].Origin && list[n].Term == list[0].Term {
-			n++
-		}
-		a.fromOrigin(list[:n])
-		list = list[n:]
-	}
-}
-
-func (a *acceptor) fromOrigin(list []transport.Proposal) {
-	origin, term := list[0].Origin, list[0].Term
-	a.replies = a.replies[:0]
-	if a.driver.core.Role() == raft.Leader && a.driver.core.Term() == term {
-		a.take(list)
-	} else {
-		for _, p := range list {
-			h, _ := sqlfsm.DecodeHeader(p.Data)
-			a.reply(p, h.Incarnation, transport.NotLeader)
-		}
-	}
-	a.driver.out.SendReplies(origin, a.replies)
-}
-
-// take proposes what is new, and answers each proposal. This node leads their
-// term.
-func (a *acceptor) take(list []transport.Proposal) {
-	if term := list[0].Term; a.term != term {
-		a.term = term
-		clear(a.origins)
-	}
-	a.batch = a.batch[:0]
-	fresh := make([]transport.Proposal, 0, len(list))
-	var sets []*acceptedSeqs // of the fresh ones
-	for _, p := range list {
-		h, err := sqlfsm.DecodeHeader(p.Data)
-		if err != nil || h.Seq != p.Seq {
-			a.driver.out.Refused(fmt.Errorf("node: member %v proposes command %d, which is malformed or named otherwise: %v", p.Origin, p.Seq, err))
-			continue
-		}
-		set := a.set(incarnation{p.Origin, h.Incarnation})
-		set.forget(p.LowWater)
-		if _, seen := set.seqs[p.Seq]; seen || p.Seq < set.low {
-			a.reply(p, h.Incarnation, transport.Accepted)
-			continue
-		}
-		set.seqs[p.Seq] = struct{}{} // a second copy may be in the same list
-		fresh, sets = append(fresh, p), append(sets, set)
-		a.batch = append(a.batch, restamp(p.Data, &h, a.driver.now))
-	}
-	if len(fresh) == 0 {
-		return
-	}
-	reason := transport.Accepted
-	if _, err := a.driver.propose(a.batch); err != nil {
-		reason = transport.Overloaded
-	}
-	for i, p := range fresh {
-		if reason != transport.Accepted {
-			delete(sets[i].seqs, p.Seq)
-		}
-		a.reply(p, sets[i].of.number, reason)
-	}
-}
-
-func (a *acceptor) reply(p transport.Proposal, incarnation uint64, reason transport.Reason) {
-	a.replies = append(a.replies, transport.ProposalReply{
-		Incarnation: incarnation, Seq: p.Seq, Term: p.Term, Accepted: reason == transport.Accepted, Reason: reason,
-	})
-}
-
-func (a *acceptor) set(of incarnation) *acceptedSeqs {
-	s := a.origins[of]
-	if s == nil {
-		s = &acceptedSeqs{of: of, seqs: map[uint64]struct{}{}}
-		a.origins[of] = s
-	}
-	return s
-}
-
-// forget drops numbers that the origin will not send again.
-func (s *acceptedSeqs) forget(low uint64) {
-	if low <= s.low {
-		return
-	}
-	if low-s.low <= uint64(len(s.seqs)) {
-		for ; s.low < low; s.low++ {
-			delete(s.seqs, s.low)
-		}
-		return
-	}
-	for seq := range s.seqs {
-		if seq < low {
-			delete(s.seqs, seq)
-		}
-	}
-	s.low = low
 }
