@@ -57,8 +57,8 @@ func (h peerHandler) Refused(id raft.NodeID, address string, reason error) {
 		return
 	}
 	event.Str("hint", refusal.Hint).Msg("handshake refused")
-	if !refusal.ByPeer {
-		return
+	if !refusal.ByPeer || refusal.Code == transport.RefusedTwin {
+		return // a second process may be this one before its restart
 	}
 	code := exitcode.Failed
 	if refusal.Code == transport.RefusedStorage || refusal.Code == transport.RefusedCluster {

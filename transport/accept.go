@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 const acceptPause = 50 * time.Millisecond
 
 // accept takes connections until ctx ends or the listener is closed.
-func (t *Transport) accept(ctx context.Context, connections *sync.WaitGroup) error {
+func (t *Transport) accept(ctx context.Context) error {
 	for {
 		conn, err := t.config.Listener.Accept()
 		if ctx.Err() != nil {
@@ -36,7 +37,7 @@ func (t *Transport) accept(ctx context.Context, connections *sync.WaitGroup) err
 			}
 			continue
 		}
-		connections.Go(func() { t.serve(ctx, newWire(conn)) })
+		t.connections.Go(func() { t.serve(ctx, newWire(conn)) })
 	}
 }
 
@@ -48,142 +49,163 @@ func (t *Transport) serve(ctx context.Context, w *wire) {
 	address := w.RemoteAddr().String()
 
 	t.handshakes.enter(w)
-	hello, err := t.receiveHello(w)
+	o, err := t.receiveOpening(w)
 	t.handshakes.leave(w)
 
-	p := t.peer(hello.NodeID)
-	if err == nil {
-		p.claim(w)
-		err = p.receive(w)
-		p.release(w)
-		err = fmt.Errorf("transport: connection from %s: %w", p.Name, w.reason(err))
-	} else {
-		err = fmt.Errorf("transport: connection from %s: handshake: %w", address, w.reason(err))
-	}
 	switch {
-	case ctx.Err() != nil:
-	case p != nil:
+	case err != nil:
+		err = fmt.Errorf("transport: connection from %s: handshake: %w", address, w.reason(err))
+	case o.purpose == forMessages:
+		err = t.serveMessages(w, o)
+	case o.purpose == forImage:
+		err = t.serveImage(w, o)
+	case o.purpose == forCall:
+		err = t.serveCall(ctx, w, o)
+	}
+	w.closeBecause(err)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if p := t.peer(o.hello.NodeID); p != nil {
 		p.failed(address, err)
-	case notable(err):
-		t.config.Handler.Refused(hello.NodeID, address, err)
+	} else if notable(err) && t.strangers.tell(address, err) {
+		t.config.Handler.Refused(o.hello.NodeID, address, err)
 	}
 }
 
-// receiveHello is the accepting side of the handshake. The connection stands
-// when the dialling side, having seen our Welcome, sends its first Ping.
-// With an error, the Hello tells who it was, as far as it came.
-func (t *Transport) receiveHello(w *wire) (Hello, error) {
+// opening is what the dialling side has said when the handshake is over.
+type opening struct {
+	hello   Hello
+	purpose purpose
+	value   []byte // of the first frame after the Hello
+}
+
+// firstFrame is the kind and the limit of the first frame after the Hello.
+var firstFrame = [...]struct {
+	kind  frameKind
+	limit int
+}{
+	forMessages: {kindPing, handshakeFrameBytes},
+	forImage:    {kindImage, imageHeaderBytes},
+	forCall:     {kindCall, maxCallBytes + frameMaxBytes},
+}
+
+// receiveOpening is the accepting side of the handshake, and what the dialling
+// side says to our Welcome. With an error, the Hello tells who it was, as far
+// as it came.
+func (t *Transport) receiveOpening(w *wire) (o opening, err error) {
 	if err := w.SetDeadline(time.Now().Add(t.config.HandshakeTimeout)); err != nil {
-		return Hello{}, err
+		return o, err
 	}
 	if err := readPreamble(w); err != nil {
-		return Hello{}, err
+		return o, err
 	}
 	if _, err := w.Write([]byte(preamble)); err != nil {
-		return Hello{}, err
+		return o, err
 	}
 	kind, value, err := readHandshake(w)
 	if err != nil {
-		return Hello{}, err
+		return o, err
 	}
 	if kind != kindHello {
-		return Hello{}, fmt.Errorf("%w: handshake: kind %d instead of a Hello", ErrMalformed, kind)
+		return o, fmt.Errorf("%w: handshake: kind %d instead of a Hello", ErrMalformed, kind)
 	}
-	hello, err := decodeHello(value)
+	if o.hello, o.purpose, err = decodeHello(value); err != nil {
+		return o, err
+	}
+	err = t.judge(&o.hello, o.purpose)
 	if err != nil {
-		return Hello{}, err
+		return o, w.refuse(t.config.Self, o.hello, err)
 	}
-	if err := t.judge(w, &hello); err != nil {
-		return hello, err
-	}
-	welcome, err := encodeHello(kindWelcome, t.config.Self)
+	w.process = o.hello.Process
+	welcome, err := encodeHello(kindWelcome, t.config.Self, o.purpose)
 	if err != nil {
-		return hello, err
+		return o, err
 	}
 	if _, err := w.Write(welcome); err != nil {
-		return hello, err
+		return o, err
 	}
-	return hello, t.awaitPing(w)
+	first := firstFrame[o.purpose]
+	kind, o.value, err = readFrame(w, nil, first.limit)
+	switch {
+	case err != nil:
+		return o, err
+	case kind == kindRefusal:
+		return o, receivedRefusal(o.value)
+	case kind != first.kind:
+		return o, fmt.Errorf("%w: handshake: kind %d where %d was to come", ErrMalformed, kind, first.kind)
+	}
+	return o, nil
 }
 
-// awaitPing reads what the dialling side makes of our Welcome, and answers.
-func (t *Transport) awaitPing(w *wire) error {
-	kind, value, err := readHandshake(w)
-	if err != nil {
-		return err
-	}
-	switch kind {
-	case kindPing:
-		r := reader{buf: value}
-		stamp := r.uint()
-		if r.err != nil || r.left() > 0 {
-			return fmt.Errorf("%w: handshake: Ping", ErrMalformed)
-		}
-		_, err := w.Write(appendProbe(nil, kindPong, stamp))
-		return err
-	case kindRefusal:
-		refusal, err := decodeRefusal(value)
-		if err != nil {
-			return err
-		}
-		return refusal
-	}
-	return fmt.Errorf("%w: handshake: kind %d instead of a Ping", ErrMalformed, kind)
-}
-
-// judge decides about a peer's Hello, and sends the refusal if it is one. The
-// token's digest has done its work then and is removed.
-func (t *Transport) judge(w *wire, hello *Hello) error {
-	refusal := examine(t.config.Self, *hello, t.config.Peers)
+// judge decides about a Hello that opens a connection to us. The token's digest
+// has done its work then and is removed.
+func (t *Transport) judge(hello *Hello, p purpose) error {
+	refusal := examine(t.config.Self, *hello, p, t.removedIDs())
 	hello.TokenDigest = [32]byte{}
-	var own error // what the peer is not told
-	if refusal == nil {
-		err := t.config.Admit(*hello)
-		if err == nil {
-			return nil
-		}
-		if !errors.As(err, &refusal) {
-			own = err
-			refusal = &Refusal{Code: RefusedUnable,
-				Message: fmt.Sprintf("%s cannot decide about %s now", nameOf(t.config.Self), nameOf(*hello)),
-				Hint:    "Its log says why."}
-		}
+	switch {
+	case refusal != nil:
+		return refusal
+	case p == forCall && t.config.Answer == nil, p == forImage && t.config.Images == nil:
+		return &Refusal{Code: RefusedUnable, Message: nameOf(t.config.Self) + " does not take such connections"}
+	case p == forCall:
+		return nil // whoever has the token may ask; Answer decides
 	}
-	frame, err := encodeRefusal(refusal)
+	return t.admissible(*hello, p)
+}
+
+// serveMessages makes the connection the one on which a peer is heard, until
+// it ends.
+func (t *Transport) serveMessages(w *wire, o opening) error {
+	r := reader{buf: o.value}
+	stamp := r.uint()
+	if r.err != nil || r.left() > 0 {
+		return fmt.Errorf("%w: handshake: Ping", ErrMalformed)
+	}
+	p, err := t.acquaint(o.hello)
 	if err == nil {
-		// That the peer cannot be told changes nothing about the refusal.
-		_, _ = w.Write(frame)
+		err = p.claim(w, o.hello)
 	}
-	if own != nil {
-		return fmt.Errorf("%w: %w", refusal, own)
+	if err != nil {
+		return fmt.Errorf("transport: connection from %s: %w", nameOf(o.hello), w.reason(err))
 	}
-	return refusal
+	defer p.release(w)
+	if _, err = w.Write(appendProbe(nil, kindPong, stamp)); err == nil {
+		err = p.receive(w)
+	}
+	return fmt.Errorf("transport: connection from %s: %w", nameOf(o.hello), w.reason(err))
 }
 
 // claim makes w the connection on which the peer is heard. An older one is
 // closed and has handed over all it had when claim returns: so what a peer
-// sends is heard in order across its connections.
-func (p *peer) claim(w *wire) {
+// sends is heard in order across its connections. It fails when the peer was
+// dropped meanwhile.
+func (p *peer) claim(w *wire, hello Hello) error {
+	if p.after != nil {
+		<-p.after
+	}
 	p.mu.Lock()
+	if p.gone != nil {
+		p.mu.Unlock()
+		return p.gone
+	}
 	old := p.inbound
-	p.inbound = w
+	p.inbound, p.hello = w, hello
 	p.mu.Unlock()
 	if old != nil {
 		old.closeBecause(ErrReplaced)
 		<-old.done
 	}
-	select {
-	case p.seen <- struct{}{}:
-	default:
-	}
+	p.poke()
+	return nil
 }
 
 func (p *peer) release(w *wire) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.inbound == w {
-		p.inbound = nil
+		p.inbound, p.contact = nil, time.Now()
 	}
-	p.mu.Unlock()
 }
 
 // receive hands over what the peer sends until the connection ends.
@@ -235,6 +257,32 @@ type waitingRoom struct {
 
 	mu      sync.Mutex // guards the fields below
 	waiting []*wire    // oldest first
+}
+
+// strangers remembers what was told of connections that belong to no peer, so
+// that a node which tries for hours fills no log.
+type strangers struct {
+	mu   sync.Mutex // guards the field below
+	told []string   // newest last, at most toldMax
+}
+
+// tell reports whether err, met by whoever is at the address, is news.
+func (s *strangers) tell(address string, err error) bool {
+	host, _, splitErr := net.SplitHostPort(address)
+	if splitErr != nil {
+		host = address
+	}
+	text := host + ": " + reasonOf(err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.told, text) {
+		return false
+	}
+	if len(s.told) == toldMax {
+		s.told = slices.Delete(s.told, 0, 1)
+	}
+	s.told = append(s.told, text)
+	return true
 }
 
 var errCrowded = errors.New("too many connections are in their handshake, and this was the oldest")

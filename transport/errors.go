@@ -19,6 +19,13 @@ var (
 	ErrIdle = errors.New("transport: nothing heard from the peer")
 	// ErrReplaced: the peer opened a newer connection.
 	ErrReplaced = errors.New("transport: replaced by a newer connection")
+	// ErrNotMember: the peer is no member any more, or a guest that was
+	// forgotten.
+	ErrNotMember = errors.New("transport: the peer is not a member any more")
+	// ErrMoved: the peer has another address now and is dialled there.
+	ErrMoved = errors.New("transport: the peer has another address now")
+	// ErrDamaged: a part of an image does not fit its checksum.
+	ErrDamaged = errors.New("transport: a part of the image was damaged on the way")
 )
 
 // RefusalCode says why one member does not talk to another. The numbers are
@@ -36,7 +43,8 @@ const (
 	// RefusedSelf: the other side has this member's own id: two nodes were
 	// started with one name, or an address leads back to this node.
 	RefusedSelf
-	// RefusedUnknown: the other side is no member of this cluster.
+	// RefusedUnknown: the other side has a member's id and another name, or is
+	// one guest too many.
 	RefusedUnknown
 	// RefusedWrongMember: an address leads to another member than expected.
 	RefusedWrongMember
@@ -44,6 +52,11 @@ const (
 	RefusedStorage
 	// RefusedUnable: the member could not decide, for a reason of its own.
 	RefusedUnable
+	// RefusedRemoved: the other side was a member and was removed.
+	RefusedRemoved
+	// RefusedTwin: another process with the same id and data is connected. It
+	// may have died a moment ago, so trying again is right.
+	RefusedTwin
 )
 
 func (c RefusalCode) String() string {
@@ -64,6 +77,10 @@ func (c RefusalCode) String() string {
 		return "other storage id"
 	case RefusedUnable:
 		return "unable to decide"
+	case RefusedRemoved:
+		return "removed member"
+	case RefusedTwin:
+		return "second process"
 	}
 	return fmt.Sprintf("refusal %d", uint8(c))
 }

@@ -19,6 +19,13 @@ const (
 	kindHello     frameKind = 16
 	kindWelcome   frameKind = 17
 	kindRefusal   frameKind = 18
+	kindImage     frameKind = 32
+	kindHave      frameKind = 33
+	kindChunk     frameKind = 34
+	kindDone      frameKind = 35
+	kindCall      frameKind = 36
+	kindAnswer    frameKind = 37
+	kindFailure   frameKind = 38
 )
 
 // Proposal is a command that a follower hands to the leader of Term, to be
@@ -203,10 +210,24 @@ func appendReplies(b []byte, replies []ProposalReply) []byte {
 	return endFrame(b, start)
 }
 
-// appendProbe appends a Ping or the Pong that returns its stamp.
+// appendProbe appends a frame that carries a number: a Ping, the Pong that
+// returns its stamp, or how much of an image there is.
 func appendProbe(b []byte, kind frameKind, stamp uint64) []byte {
 	b, start := beginFrame(b, kind)
 	return endFrame(appendUint(b, stamp), start)
+}
+
+// appendBlob appends a frame that carries bytes: a call, its answer, a failure.
+func appendBlob(b []byte, kind frameKind, blob []byte) []byte {
+	b, start := beginFrame(b, kind)
+	return endFrame(appendBytes(b, blob), start)
+}
+
+// decodeBlob decodes such a frame's value; what it returns lies in value.
+func decodeBlob(value []byte) ([]byte, error) {
+	r := reader{buf: value, owned: true}
+	blob := r.bytes()
+	return blob, r.whole()
 }
 
 // frame is one decoded frame: its kind and the one part that the kind has.

@@ -53,7 +53,7 @@ func TestFrames(t *testing.T) {
 			scan(t, d.Input, "%d", &stamp)
 			return hex.Dump(appendProbe(nil, kindPing, stamp))
 		case "hello":
-			b, err := encodeHello(kindHello, exampleHello())
+			b, err := encodeHello(kindHello, exampleHello(), forMessages)
 			if err != nil {
 				return err.Error() + "\n"
 			}
@@ -143,7 +143,7 @@ func parseMessages(t *testing.T, input string) []raft.Message {
 
 func exampleHello() Hello {
 	h := Hello{
-		NodeID: 0x1f, Name: "n1", SQLAddr: "127.0.0.1:4432", PeerAddr: "127.0.0.1:7432", AdminAddr: "127.0.0.1:8432",
+		NodeID: 0x1f, Process: 77, Name: "n1", SQLAddr: "127.0.0.1:4432", PeerAddr: "127.0.0.1:7432", AdminAddr: "127.0.0.1:8432",
 		Version: "0.1.0", Protocol: Protocol, Engine: "sqlite 3.53 amd64",
 	}
 	copy(h.ClusterID[:], "cluster id......")
@@ -386,7 +386,7 @@ func exampleFrames() [][]byte {
 // first. What decodes is within the limits and printable, and comes back from
 // encoding as it was.
 func FuzzHandshake(f *testing.F) {
-	hello, err := encodeHello(kindHello, exampleHello())
+	hello, err := encodeHello(kindHello, exampleHello(), forMessages)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -401,8 +401,8 @@ func FuzzHandshake(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if h, err := decodeHello(value); err == nil && h.Protocol == Protocol {
-			again, err := encodeHello(kind, h)
+		if h, p, err := decodeHello(value); err == nil && h.Protocol == Protocol {
+			again, err := encodeHello(kind, h, p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -410,7 +410,7 @@ func FuzzHandshake(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if h2, err := decodeHello(value); err != nil || h2 != h {
+			if h2, p2, err := decodeHello(value); err != nil || h2 != h || p2 != p {
 				t.Fatalf("%+v\ncame back as\n%+v, %v", h, h2, err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -26,6 +27,16 @@ const Protocol = 2
 // preamble opens every connection, so that whatever else knocks at the port is
 // known by its first bytes.
 const preamble = "quorate\n"
+
+// purpose is what a connection is for. It stands in the Hello, because who is
+// let in depends on it. The numbers are on the wire.
+type purpose uint8
+
+const (
+	forMessages purpose = iota
+	forImage
+	forCall
+)
 
 // handshakeFrameBytes bounds a Hello, Welcome or Refusal: what a stranger can
 // make us keep.
@@ -49,7 +60,10 @@ type Hello struct {
 	// every Hello that this package hands out.
 	TokenDigest [32]byte
 	NodeID      raft.NodeID
-	Name        string
+	// Process is drawn at random at each start. It tells a member that was
+	// restarted from a second process with the same data.
+	Process uint64
+	Name    string
 	// The addresses under which others reach this member.
 	SQLAddr, PeerAddr, AdminAddr string
 	Version                      string // of the binary
@@ -63,10 +77,12 @@ type Hello struct {
 // readers skip what they do not know.
 type wireHello struct {
 	Protocol    int    `codec:"protocol"`
+	Purpose     uint8  `codec:"purpose"` // of the connection; a Welcome repeats it
 	ClusterID   []byte `codec:"cluster_id"`
 	StorageID   []byte `codec:"storage_id"`
 	TokenDigest []byte `codec:"token_digest"`
 	NodeID      uint64 `codec:"node_id"`
+	Process     uint64 `codec:"process"`
 	Name        string `codec:"name"`
 	SQLAddr     string `codec:"sql_addr"`
 	PeerAddr    string `codec:"peer_addr"`
@@ -104,10 +120,10 @@ func encodeHandshake(kind frameKind, v any) ([]byte, error) {
 	return b, nil
 }
 
-func encodeHello(kind frameKind, h Hello) ([]byte, error) {
+func encodeHello(kind frameKind, h Hello, p purpose) ([]byte, error) {
 	return encodeHandshake(kind, &wireHello{
-		Protocol: h.Protocol, ClusterID: h.ClusterID[:], StorageID: h.StorageID[:], TokenDigest: h.TokenDigest[:],
-		NodeID: uint64(h.NodeID), Name: h.Name, SQLAddr: h.SQLAddr, PeerAddr: h.PeerAddr, AdminAddr: h.AdminAddr,
+		Protocol: h.Protocol, Purpose: uint8(p), ClusterID: h.ClusterID[:], StorageID: h.StorageID[:], TokenDigest: h.TokenDigest[:],
+		NodeID: uint64(h.NodeID), Process: h.Process, Name: h.Name, SQLAddr: h.SQLAddr, PeerAddr: h.PeerAddr, AdminAddr: h.AdminAddr,
 		Version: h.Version, Engine: h.Engine,
 	})
 }
@@ -133,13 +149,13 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, ""))
 }
 
-// handshakeFrame splits a frame's body into its kind and the value after it.
-func handshakeFrame(body []byte) (frameKind, []byte, error) {
+// splitFrame splits a frame's body into its kind and the value after it.
+func splitFrame(body []byte) (frameKind, []byte, error) {
 	r := reader{buf: body}
 	r.tuple(2)
 	kind := frameKind(r.uint8())
 	if r.err != nil {
-		return 0, nil, fmt.Errorf("%w: handshake: %w", ErrMalformed, r.err)
+		return 0, nil, fmt.Errorf("%w: no kind: %w", ErrMalformed, r.err)
 	}
 	return kind, body[r.pos:], nil
 }
@@ -155,30 +171,34 @@ func decodeValue(b []byte, v any) error {
 	return nil
 }
 
-func decodeHello(b []byte) (Hello, error) {
+func decodeHello(b []byte) (Hello, purpose, error) {
 	var w wireHello
 	if err := decodeValue(b, &w); err != nil {
-		return Hello{}, err
+		return Hello{}, 0, err
 	}
 	h := Hello{
-		NodeID: raft.NodeID(w.NodeID), Name: w.Name, SQLAddr: w.SQLAddr, PeerAddr: w.PeerAddr, AdminAddr: w.AdminAddr,
+		NodeID: raft.NodeID(w.NodeID), Process: w.Process, Name: w.Name, SQLAddr: w.SQLAddr, PeerAddr: w.PeerAddr, AdminAddr: w.AdminAddr,
 		Version: w.Version, Protocol: w.Protocol, Engine: w.Engine,
 	}
 	for _, s := range []string{h.Name, h.SQLAddr, h.PeerAddr, h.AdminAddr, h.Version, h.Engine} {
 		if err := checkText(s, wordBytes); err != nil {
-			return Hello{}, err
+			return Hello{}, 0, err
 		}
 	}
-	// Another version may have other ids: its number is all that counts.
+	// Another version may have other ids and purposes: its number is all that
+	// counts.
 	if h.Protocol != Protocol {
-		return h, nil
+		return h, 0, nil
 	}
 	if copy(h.ClusterID[:], w.ClusterID) != len(w.ClusterID) || len(w.ClusterID) != len(h.ClusterID) ||
 		copy(h.StorageID[:], w.StorageID) != len(w.StorageID) || len(w.StorageID) != len(h.StorageID) ||
 		copy(h.TokenDigest[:], w.TokenDigest) != len(w.TokenDigest) || len(w.TokenDigest) != len(h.TokenDigest) {
-		return Hello{}, fmt.Errorf("%w: handshake: an id is not of its length", ErrMalformed)
+		return Hello{}, 0, fmt.Errorf("%w: handshake: an id is not of its length", ErrMalformed)
 	}
-	return h, nil
+	if purpose(w.Purpose) > forCall {
+		return Hello{}, 0, fmt.Errorf("%w: handshake: a connection for purpose %d", ErrMalformed, w.Purpose)
+	}
+	return h, purpose(w.Purpose), nil
 }
 
 func decodeRefusal(b []byte) (*Refusal, error) {
@@ -205,19 +225,32 @@ func checkText(s string, limit int) error {
 
 // readHandshake reads one frame under the small limit of strangers.
 func readHandshake(r io.Reader) (frameKind, []byte, error) {
+	return readFrame(r, nil, handshakeFrameBytes)
+}
+
+// readFrame reads one frame of at most limit bytes, without its length. Its
+// value lies in buf if that is large enough; else in memory of its own.
+func readFrame(r io.Reader, buf []byte, limit int) (frameKind, []byte, error) {
 	var prefix [lengthBytes]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
 		return 0, nil, err
 	}
-	n := binary.BigEndian.Uint32(prefix[:])
-	if n > handshakeFrameBytes {
-		return 0, nil, fmt.Errorf("%w: handshake of %d bytes, at most %d", ErrFrameTooLarge, n, handshakeFrameBytes)
+	length := binary.BigEndian.Uint32(prefix[:])
+	if uint64(length) > uint64(limit) {
+		return 0, nil, fmt.Errorf("%w: %d bytes where at most %d may come", ErrFrameTooLarge, length, limit)
 	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(r, body); err != nil {
+	n := int(length)
+	if cap(buf) < n {
+		body, err := readBody(r, n)
+		if err != nil {
+			return 0, nil, err
+		}
+		return splitFrame(body)
+	}
+	if _, err := io.ReadFull(r, buf[:n]); err != nil {
 		return 0, nil, err
 	}
-	return handshakeFrame(body)
+	return splitFrame(buf[:n])
 }
 
 // readPreamble reads the fixed first bytes and says what came instead.
@@ -232,7 +265,7 @@ func readPreamble(r io.Reader) error {
 
 // examine compares a peer's Hello with ours. What it finds is the refusal to
 // send, in the order in which a person would want to know.
-func examine(self, peer Hello, peers []Peer) *Refusal {
+func examine(self, peer Hello, p purpose, removed []raft.NodeID) *Refusal {
 	switch {
 	case peer.Protocol != self.Protocol:
 		return &Refusal{Code: RefusedProtocol,
@@ -243,27 +276,42 @@ func examine(self, peer Hello, peers []Peer) *Refusal {
 		return &Refusal{Code: RefusedToken,
 			Message: fmt.Sprintf("the cluster tokens of %s and %s differ", nameOf(self), nameOf(peer)),
 			Hint:    "Start all members with the same --cluster-token; if these are different clusters, correct the address."}
+	case p == forCall && (peer.ClusterID == [16]byte{} || self.ClusterID == [16]byte{}):
+		return nil // who is about to join does not know more
 	case peer.ClusterID != self.ClusterID:
 		return &Refusal{Code: RefusedCluster,
 			Message: fmt.Sprintf("%s belongs to cluster %x, %s to cluster %x", nameOf(self), self.ClusterID, nameOf(peer), peer.ClusterID),
 			Hint:    "Start all members with the same --initial-cluster and --cluster-token; if these are different clusters, correct the address."}
-	case peer.NodeID == self.NodeID && peer.StorageID == self.StorageID:
+	case slices.Contains(removed, peer.NodeID):
+		return &Refusal{Code: RefusedRemoved,
+			Message: fmt.Sprintf("%s was removed from the cluster", nameOf(peer)),
+			Hint:    "Stop it. To let the machine in again, start it with an empty data directory and --join."}
+	case peer.NodeID == self.NodeID && peer.StorageID == self.StorageID && (peer.Process == self.Process || p == forCall):
 		return &Refusal{Code: RefusedSelf,
 			Message: fmt.Sprintf("an address given for another member leads back to %s itself", nameOf(self)),
-			Hint:    "Correct the addresses in --initial-cluster."}
+			Hint:    "Correct the addresses of the members."}
+	case peer.NodeID == self.NodeID && peer.StorageID == self.StorageID:
+		return twinRefusal(self, peer)
 	case peer.NodeID == self.NodeID:
 		return &Refusal{Code: RefusedSelf,
 			Message: fmt.Sprintf("two nodes say that they are %s: one at %s, one at %s", nameOf(self), self.PeerAddr, peer.PeerAddr),
 			Hint:    "Give every node a --name of its own."}
 	}
-	for _, p := range peers {
-		if p.ID == peer.NodeID && p.Name == peer.Name {
-			return nil
-		}
-	}
+	return nil
+}
+
+// twinRefusal refuses a process with the identity of one that runs.
+func twinRefusal(running, second Hello) *Refusal {
+	return &Refusal{Code: RefusedTwin,
+		Message: fmt.Sprintf("another process with the data of %s is running already, at %s", nameOf(running), running.PeerAddr),
+		Hint:    "Stop one of them. If " + nameOf(second) + " was only restarted, it is let in within seconds."}
+}
+
+// misnamed refuses a member that gives another name than the configuration.
+func misnamed(self, peer Hello, name string) *Refusal {
 	return &Refusal{Code: RefusedUnknown,
-		Message: fmt.Sprintf("%s is not a member of the cluster of %s", nameOf(peer), nameOf(self)),
-		Hint:    "The members are fixed by --initial-cluster when the cluster is made; names are case sensitive."}
+		Message: fmt.Sprintf("%s has the id of %s in the cluster of %s", nameOf(peer), name, nameOf(self)),
+		Hint:    "Start it with the --name that it had; names are case sensitive."}
 }
 
 func nameOf(h Hello) string {

@@ -37,7 +37,11 @@ func TestHandshake(t *testing.T) {
 		dialler.Dial = func(ctx context.Context, _ string) (net.Conn, error) {
 			return dialTCP(ctx, acceptor.Listener.Addr().String())
 		}
-		a, b := start(t, acceptor), start(t, dialler)
+		a := start(t, acceptor)
+		if d.HasArg("removed") {
+			a.SetRemoved([]raft.NodeID{7, two})
+		}
+		b := start(t, dialler)
 		defer a.stop()
 		defer b.stop()
 
@@ -68,7 +72,11 @@ func TestHandshake(t *testing.T) {
 // differ makes the members of a handshake differ as an argument says.
 func differ(acceptor, dialler *Config, key string, values []string) error {
 	switch key {
-	case "refused":
+	case "refused", "removed":
+	case "twin": // of the acceptor itself
+		storage := acceptor.Self.StorageID
+		dialler.Self, dialler.Peers[0] = helloOf(one), Peer{two, "n2", "n2.example:7432"}
+		dialler.Self.StorageID, dialler.Self.Process = storage, 78
 	case "token":
 		dialler.Self.TokenDigest[0] ^= 1
 	case "cluster":
@@ -91,7 +99,7 @@ func differ(acceptor, dialler *Config, key string, values []string) error {
 	case "storage": // acceptor | dialler: who remembers another storage id
 		r, err := OpenRegistry(vfs.NewMem(), "/"+RegistryName)
 		if err == nil {
-			err = errors.Join(r.Remember(one, [16]byte{1, 1}), r.Remember(two, [16]byte{2, 2}))
+			err = errors.Join(r.remember(one, [16]byte{1, 1}), r.remember(two, [16]byte{2, 2}))
 		}
 		if err != nil {
 			return err
@@ -166,7 +174,7 @@ func TestRefusedOnce(t *testing.T) {
 // TestStrangers shows what else may knock at the port: each is closed with a
 // reason, and two members that are talking do not notice.
 func TestStrangers(t *testing.T) {
-	hello, err := encodeHello(kindHello, helloOf(two))
+	hello, err := encodeHello(kindHello, helloOf(two), forMessages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -400,7 +408,7 @@ func TestRefusalText(t *testing.T) {
 	if r.Message != "two lines [31m" || len(r.Hint) > sentenceBytes || !strings.HasPrefix(r.Hint, "ééé") {
 		t.Errorf("%q, hint of %d bytes", r.Message, len(r.Hint))
 	}
-	for code := RefusedProtocol; code <= RefusedUnable; code++ {
+	for code := RefusedProtocol; code <= RefusedTwin; code++ {
 		if strings.HasPrefix(code.String(), "refusal ") {
 			t.Errorf("code %d has no name", code)
 		}

@@ -228,7 +228,7 @@ func (c *client) write(b []byte) {
 // shakeHands does a handshake by hand, up to the Pong.
 func (c *client) shakeHands(h Hello) {
 	c.t.Helper()
-	frame, err := encodeHello(kindHello, h)
+	frame, err := encodeHello(kindHello, h, forMessages)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,8 @@ func NewNetwork() *Network {
 type Endpoint struct {
 	network *Network
 	config  Config
-	peers   []PeerState // sorted by ID; guarded by network.mu
+	peers   []PeerState   // sorted by ID; guarded by network.mu
+	removed []raft.NodeID // guarded by network.mu
 }
 
 var _ Carrier = (*Endpoint)(nil)
@@ -99,9 +101,7 @@ func (n *Network) Join(config Config) (*Endpoint, error) {
 		return nil, err
 	}
 	e := &Endpoint{network: n, config: config}
-	for _, p := range sortedPeers(config.Peers, config.Self.NodeID) {
-		e.peers = append(e.peers, PeerState{Peer: p})
-	}
+	e.SetPeers(config.Peers)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.endpoints[config.Self.NodeID] != nil {
@@ -149,16 +149,16 @@ func (n *Network) Connect(from, to raft.NodeID) error {
 	if a == nil || b == nil {
 		return errNoPeer
 	}
-	dialler, acceptor := a.config.Self, b.config.Self
-	if err := b.judge(dialler, a); err != nil {
+	acceptor := b.config.Self
+	if err := b.judge(a); err != nil {
 		return err
 	}
-	if err := a.judge(acceptor, b); err != nil {
+	if err := a.judge(b); err != nil {
 		return err
 	}
 	acceptor.TokenDigest = [32]byte{}
 	n.mu.Lock()
-	out, in := a.peer(to), b.peer(from)
+	out, in := a.acquaint(b), b.acquaint(a)
 	fresh := !out.Connected
 	if fresh {
 		out.Connected, out.Hello = true, acceptor
@@ -173,14 +173,9 @@ func (n *Network) Connect(from, to raft.NodeID) error {
 }
 
 // judge decides about a peer as over TCP; both sides are told of a refusal.
-func (e *Endpoint) judge(hello Hello, peer *Endpoint) error {
-	var err error
-	if refusal := examine(e.config.Self, hello, e.config.Peers); refusal != nil {
-		err = refusal
-	} else {
-		hello.TokenDigest = [32]byte{}
-		err = e.config.Admit(hello)
-	}
+func (e *Endpoint) judge(peer *Endpoint) error {
+	hello := peer.config.Self
+	err := e.admissible(hello)
 	if err == nil {
 		return nil
 	}
@@ -192,6 +187,85 @@ func (e *Endpoint) judge(hello Hello, peer *Endpoint) error {
 	e.config.Handler.Refused(hello.NodeID, hello.PeerAddr, err)
 	peer.config.Handler.Refused(e.config.Self.NodeID, e.config.Self.PeerAddr, told)
 	return err
+}
+
+func (e *Endpoint) admissible(hello Hello) error {
+	e.network.mu.Lock()
+	refusal := examine(e.config.Self, hello, forMessages, e.removed)
+	var known PeerState
+	if p := e.peer(hello.NodeID); p != nil {
+		known = *p
+	}
+	e.network.mu.Unlock()
+	switch {
+	case refusal != nil:
+		return refusal
+	case known.ID == 0 || known.Guest:
+		return nil
+	case known.Name != hello.Name:
+		return misnamed(e.config.Self, hello, known.Name)
+	}
+	hello.TokenDigest = [32]byte{}
+	return e.config.Admit(hello)
+}
+
+// acquaint finds the state of a peer that was let in, as a guest if it is no
+// member; network.mu is held.
+func (e *Endpoint) acquaint(peer *Endpoint) *PeerState {
+	self := peer.config.Self
+	if e.peer(self.NodeID) == nil {
+		e.peers = append(e.peers, PeerState{Peer: Peer{ID: self.NodeID, Name: self.Name, Address: self.PeerAddr}, Guest: true})
+		e.sort()
+	}
+	return e.peer(self.NodeID)
+}
+
+func (e *Endpoint) sort() {
+	slices.SortFunc(e.peers, func(a, b PeerState) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// SetPeers implements Carrier.
+func (e *Endpoint) SetPeers(peers []Peer) {
+	members := sortedPeers(peers, e.config.Self.NodeID)
+	e.network.mu.Lock()
+	var gone []raft.NodeID
+	for i := range e.peers {
+		p := &e.peers[i]
+		j := slices.IndexFunc(members, func(m Peer) bool { return m.ID == p.ID })
+		if j >= 0 {
+			p.Peer, p.Guest = members[j], false
+			members = slices.Delete(members, j, j+1)
+		} else if !p.Guest {
+			gone = append(gone, p.ID)
+		}
+	}
+	for _, m := range members {
+		if !slices.Contains(e.removed, m.ID) {
+			e.peers = append(e.peers, PeerState{Peer: m})
+		}
+	}
+	e.sort()
+	e.network.mu.Unlock()
+	e.drop(gone)
+}
+
+// SetRemoved implements Carrier.
+func (e *Endpoint) SetRemoved(ids []raft.NodeID) {
+	e.network.mu.Lock()
+	e.removed = slices.Clone(ids)
+	e.network.mu.Unlock()
+	e.drop(ids)
+}
+
+// drop forgets peers and breaks the links with them.
+func (e *Endpoint) drop(ids []raft.NodeID) {
+	for _, id := range ids {
+		e.network.disconnect(e.config.Self.NodeID, id, ErrNotMember)
+		e.network.disconnect(id, e.config.Self.NodeID, errDisconnected)
+	}
+	e.network.mu.Lock()
+	defer e.network.mu.Unlock()
+	e.peers = slices.DeleteFunc(e.peers, func(p PeerState) bool { return slices.Contains(ids, p.ID) })
 }
 
 // ConnectAll connects every link that is not connected, in the order of ids.
@@ -225,7 +299,9 @@ func (n *Network) disconnect(from, to raft.NodeID, reason error) {
 	}
 	out.Connected, out.LastError = false, reason
 	if b != nil {
-		b.peer(from).Receiving = false
+		if in := b.peer(from); in != nil {
+			in.Receiving = false
+		}
 	}
 	n.letters = slices.DeleteFunc(n.letters, func(l letter) bool { return l.from == from && l.to == to })
 	n.mu.Unlock()

@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 )
 
@@ -108,6 +109,17 @@ func (r *reader) fail(err error) {
 		r.err, r.at = err, r.pos
 		r.pos = len(r.buf)
 	}
+}
+
+// whole says what is wrong with a value that should have filled buf.
+func (r *reader) whole() error {
+	if r.err == nil && r.left() > 0 {
+		r.fail(errTrailing)
+	}
+	if r.err != nil {
+		return fmt.Errorf("%w: at byte %d of %d: %w", ErrMalformed, r.at, len(r.buf), r.err)
+	}
+	return nil
 }
 
 // left is how many bytes are unread. It bounds every announced count.

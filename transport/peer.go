@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,48 +15,51 @@ import (
 	"quorate/raft"
 )
 
-// peer is another member: the connection that we dial to it and send on, and
-// the claim of the one that it dialled to us.
+// peer is another member, or a guest: the connection that we dial to it and
+// send on, and the claim of the one that it dialled to us.
 type peer struct {
-	Peer
+	ID        raft.NodeID
 	t         *Transport
 	outbox    outbox
 	count     counters
 	roundTrip atomic.Int64  // nanoseconds
-	seen      chan struct{} // a token when the peer has connected to us
+	seen      chan struct{} // a token when the peer has connected to us, or moved
+
+	ctx     context.Context // ends when the peer is dropped, or Run ends
+	cancel  context.CancelCauseFunc
+	after   <-chan struct{} // closed when the predecessor with this id has ended; nil: none
+	stopped chan struct{}   // closed when run returns
+	ended   chan struct{}   // closed when a dropped peer's Handler calls are over
 
 	mu        sync.Mutex // guards the fields below
-	connected bool
+	to        Peer
+	guest     bool
+	gone      error                   // why the peer was dropped
+	session   context.CancelCauseFunc // ends the present dial or connection
+	outbound  *wire                   // our connection to the peer, nil: none
 	connects  uint64
-	hello     Hello
+	hello     Hello // of the newest handshake in either direction
 	lastError error
-	told      []string // what the Handler was told since the last connection
-	inbound   *wire    // the peer's connection to us, nil: none
+	told      []string  // what the Handler was told since the last connection
+	inbound   *wire     // the peer's connection to us, nil: none
+	contact   time.Time // when the last connection ended, or the peer was made
 }
 
-// sortedPeers copies peers without self.
-func sortedPeers(peers []Peer, self raft.NodeID) []Peer {
-	others := slices.DeleteFunc(slices.Clone(peers), func(p Peer) bool { return p.ID == self })
-	slices.SortFunc(others, func(a, b Peer) int {
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1 // ids are unique
-	})
-	return others
-}
-
-func newPeer(t *Transport, p Peer) *peer {
-	return &peer{
-		Peer: p,
-		t:    t,
+func newPeer(t *Transport, to Peer, guest bool) *peer {
+	p := &peer{
+		ID: to.ID,
+		t:  t,
 		outbox: outbox{
 			maxCount: t.config.QueueMessages, maxBytes: t.config.QueueBytes,
 			maxFrameBytes: t.config.MaxFrameBytes, maxEntries: t.config.MaxEntriesPerMessage,
 			wake: make(chan struct{}, 1),
 		},
-		seen: make(chan struct{}, 1),
+		seen:    make(chan struct{}, 1),
+		stopped: make(chan struct{}), ended: make(chan struct{}),
+		to: to, guest: guest, contact: time.Now(),
 	}
+	p.ctx, p.cancel = context.WithCancelCause(t.ctx)
+	return p
 }
 
 func (p *peer) state() PeerState {
@@ -63,56 +67,175 @@ func (p *peer) state() PeerState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return PeerState{
-		Peer: p.Peer, Connected: p.connected, Receiving: p.inbound != nil, Hello: p.hello,
+		Peer: p.to, Guest: p.guest, Connected: p.outbound != nil, Receiving: p.inbound != nil, Hello: p.hello,
 		RoundTrip: time.Duration(p.roundTrip.Load()),
 		SentBytes: p.count.sent.Load(), ReceivedBytes: p.count.received.Load(),
 		Dropped: dropped, Connects: p.connects, LastError: p.lastError,
 	}
 }
 
-// run keeps a connection to the peer until ctx ends.
-func (p *peer) run(ctx context.Context) {
+// whom says where the peer is, and whether it is a guest.
+func (p *peer) whom() (to Peer, guest bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.to, p.guest
+}
+
+func (p *peer) name() string {
+	to, _ := p.whom()
+	return to.Name
+}
+
+// set makes the peer a member at to.Address. If it has been met, it returns the
+// Hello that it gave.
+func (p *peer) set(to Peer) (hello Hello, met bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.guest = false
+	p.move(to)
+	return p.hello, p.hello.NodeID != 0
+}
+
+// movedAsGuest takes over what a guest says of itself; a member's address is
+// in the configuration.
+func (p *peer) movedAsGuest(to Peer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.guest {
+		p.move(to)
+	}
+}
+
+// move changes name and address; mu is held.
+func (p *peer) move(to Peer) {
+	moved := p.to.Address != to.Address
+	p.to = to
+	if !moved {
+		return
+	}
+	if p.session != nil {
+		p.session(ErrMoved)
+	}
+	p.poke()
+}
+
+// poke ends the pause before the next dial.
+func (p *peer) poke() {
+	select {
+	case p.seen <- struct{}{}:
+	default:
+	}
+}
+
+// absent says for how long a guest has not been connected; not ok: it is, or
+// it is no guest.
+func (p *peer) absent() (d time.Duration, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Since(p.contact), p.guest && p.inbound == nil && p.outbound == nil
+}
+
+// twin returns the Hello of the process that the peer is connected with, if
+// that is another one and was heard lately. Pings come four times in an idle
+// timeout, so half of it in silence means that the process, or its network, is
+// gone, and that the newcomer may be its successor.
+func (p *peer) twin(process uint64) (Hello, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range []*wire{p.inbound, p.outbound} {
+		if w != nil && w.process != process && w.heardWithin(p.t.config.IdleTimeout/2) {
+			return p.hello, true
+		}
+	}
+	return Hello{}, false
+}
+
+// hangUp ends the present connections.
+func (p *peer) hangUp(reason error) {
+	p.mu.Lock()
+	inbound, session := p.inbound, p.session
+	p.mu.Unlock()
+	if inbound != nil {
+		inbound.closeBecause(reason)
+	}
+	if session != nil {
+		session(reason)
+	}
+}
+
+// leave ends the connections for good and drops what waits. It returns the
+// inbound connection, if there is one.
+func (p *peer) leave(reason error) (inbound *wire) {
+	p.mu.Lock()
+	p.gone, inbound = reason, p.inbound
+	p.mu.Unlock()
+	if inbound != nil {
+		inbound.closeBecause(reason)
+	}
+	p.cancel(reason)
+	p.outbox.setOpen(false)
+	return inbound
+}
+
+// run keeps a connection to the peer until it is dropped, or Run ends.
+func (p *peer) run() {
+	defer close(p.stopped)
+	if p.after != nil {
+		<-p.after
+	}
 	retry := backoff{min: p.t.config.RetryMin, max: p.t.config.RetryMax}
-	for ctx.Err() == nil {
-		connected, err := p.session(ctx)
-		if ctx.Err() != nil {
+	for p.ctx.Err() == nil {
+		to, _ := p.whom()
+		connected, err := p.converse(to)
+		if p.ctx.Err() != nil {
 			return
 		}
 		if connected {
 			retry.reset()
 		}
-		p.failed(p.Address, err)
-		p.pause(ctx, retry.next(rand.Float64()))
+		p.failed(to.Address, err)
+		p.t.forget(p)
+		p.pause(retry.next(rand.Float64()))
 	}
 }
 
 // pause waits before the next dial; less when the peer shows that it lives, so
 // that a restarted member is not kept waiting.
-func (p *peer) pause(ctx context.Context, d time.Duration) {
+func (p *peer) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-ctx.Done():
+	case <-p.ctx.Done():
 	case <-timer.C:
 	case <-p.seen:
 	}
 }
 
-// session dials, shakes hands and sends until the connection ends.
-func (p *peer) session(ctx context.Context) (connected bool, err error) {
-	w, hello, err := p.dial(ctx)
+// converse dials, shakes hands and sends until the connection ends.
+func (p *peer) converse(to Peer) (connected bool, err error) {
+	ctx, cancel := context.WithCancelCause(p.ctx)
+	defer cancel(nil)
+	p.mu.Lock()
+	p.session = cancel
+	moved := p.to.Address != to.Address
+	p.mu.Unlock()
+	if moved {
+		return false, ErrMoved
+	}
+	d := p.dialler(forMessages)
+	w, hello, err := d.connect(ctx, to.Name, to.Address)
 	if err != nil {
 		return false, err
 	}
-	stop := context.AfterFunc(ctx, func() { w.closeBecause(ctx.Err()) })
+	stop := context.AfterFunc(ctx, func() { w.closeBecause(context.Cause(ctx)) })
 	defer stop()
 	defer w.Close()
 	if err := w.establish(p.t.config.IdleTimeout, &p.count); err != nil {
-		return false, fmt.Errorf("transport: connect to %s: %w", p.Name, err)
+		return false, fmt.Errorf("transport: connect to %s: %w", to.Name, err)
 	}
 
 	p.mu.Lock()
-	p.connected, p.hello, p.told = true, hello, nil
+	p.outbound, p.hello, p.told = w, hello, nil
 	p.connects++
 	p.mu.Unlock()
 	p.outbox.setOpen(true)
@@ -122,83 +245,40 @@ func (p *peer) session(ctx context.Context) (connected bool, err error) {
 	}
 	p.t.config.Handler.Connected(hello)
 
-	err = p.converse(w)
+	err = p.exchange(w)
 
 	p.outbox.setOpen(false)
-	err = fmt.Errorf("transport: connection to %s: %w", p.Name, err)
+	err = fmt.Errorf("transport: connection to %s: %w", to.Name, err)
 	p.mu.Lock()
-	p.connected, p.lastError = false, err // before anybody is told to look
+	p.outbound, p.contact, p.lastError = nil, time.Now(), err // before anybody is told to look
 	p.mu.Unlock()
 	p.t.config.Handler.Disconnected(p.ID, err)
 	return true, err
 }
 
-// dial connects and shakes hands; the peer's Hello has passed every check.
-func (p *peer) dial(ctx context.Context) (*wire, Hello, error) {
-	dialCtx, cancel := context.WithTimeout(ctx, p.t.config.HandshakeTimeout)
-	defer cancel()
-	conn, err := p.t.config.Dial(dialCtx, p.Address)
-	if err != nil {
-		return nil, Hello{}, fmt.Errorf("transport: connect to %s: %w", p.Name, err)
+// dialler makes connections to this peer.
+func (p *peer) dialler(purpose purpose) dialler {
+	c := &p.t.config
+	return dialler{
+		self: c.Self, purpose: purpose, dial: c.Dial, timeout: c.HandshakeTimeout,
+		judge: func(hello Hello) error {
+			if refusal := examine(c.Self, hello, purpose, p.t.removedIDs()); refusal != nil {
+				return refusal
+			}
+			if to, _ := p.whom(); hello.NodeID != p.ID {
+				return &Refusal{Code: RefusedWrongMember,
+					Message: fmt.Sprintf("the address %s, given for %s, leads to %s", to.Address, to.Name, nameOf(hello)),
+					Hint:    "Correct the addresses of the members."}
+			}
+			hello.TokenDigest = [32]byte{}
+			return p.admissible(hello)
+		},
 	}
-	w := newWire(conn)
-	stop := context.AfterFunc(dialCtx, func() { w.closeBecause(dialCtx.Err()) })
-	hello, err := p.introduce(w)
-	if !stop() && err == nil {
-		err = dialCtx.Err()
-	}
-	if err != nil {
-		err = w.reason(err)
-		return nil, Hello{}, fmt.Errorf("transport: handshake with %s at %s: %w", p.Name, p.Address, err)
-	}
-	return w, hello, nil
 }
 
-// introduce is the dialling side of the handshake.
-func (p *peer) introduce(w *wire) (Hello, error) {
-	frame, err := encodeHello(kindHello, p.t.config.Self)
-	if err != nil {
-		return Hello{}, err
-	}
-	if _, err := w.Write(append([]byte(preamble), frame...)); err != nil {
-		return Hello{}, err
-	}
-	if err := readPreamble(w); err != nil {
-		return Hello{}, err
-	}
-	kind, value, err := readHandshake(w)
-	if err != nil {
-		return Hello{}, err
-	}
-	switch kind {
-	case kindWelcome:
-	case kindRefusal:
-		refusal, err := decodeRefusal(value)
-		if err != nil {
-			return Hello{}, err
-		}
-		return Hello{}, refusal
-	default:
-		return Hello{}, fmt.Errorf("%w: handshake: kind %d instead of a Welcome", ErrMalformed, kind)
-	}
-	hello, err := decodeHello(value)
-	if err != nil {
-		return Hello{}, err
-	}
-	if err := p.t.judge(w, &hello); err != nil {
-		return Hello{}, err
-	}
-	if hello.NodeID != p.ID {
-		return Hello{}, &Refusal{Code: RefusedWrongMember,
-			Message: fmt.Sprintf("the address %s, given for %s, leads to %s", p.Address, p.Name, nameOf(hello)),
-			Hint:    "Correct the addresses in --initial-cluster."}
-	}
-	return hello, nil
-}
-
-// converse sends what the outbox holds, and a Ping four times in an idle
+// exchange sends what the outbox holds, and a Ping four times in an idle
 // timeout, until the connection ends; it returns why.
-func (p *peer) converse(w *wire) error {
+func (p *peer) exchange(w *wire) error {
 	var reading sync.WaitGroup
 	broken := make(chan struct{})
 	reading.Go(func() {
@@ -272,11 +352,7 @@ const toldMax = 16
 // failed keeps err and tells the Handler if it is one that a person should
 // see, once.
 func (p *peer) failed(address string, err error) {
-	text := err.Error()
-	var refusal *Refusal
-	if errors.As(err, &refusal) {
-		text = refusal.Error() // without the port, which is new each time
-	}
+	text := reasonOf(err)
 	p.mu.Lock()
 	p.lastError = err
 	tell := notable(err) && len(p.told) < toldMax && !slices.Contains(p.told, text)
@@ -289,11 +365,24 @@ func (p *peer) failed(address string, err error) {
 	}
 }
 
+// reasonOf is what the error says without the port of a connection, which is
+// new each time.
+func reasonOf(err error) string {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Error()
+	}
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "transport: connection from ") {
+		return inner.Error()
+	}
+	return err.Error()
+}
+
 // notable tells what was said wrongly from a network that merely failed.
 func notable(err error) bool {
 	var refusal *Refusal
 	return errors.As(err, &refusal) || errors.Is(err, ErrMalformed) ||
-		errors.Is(err, ErrFrameTooLarge) || errors.Is(err, ErrNotPeerProtocol)
+		errors.Is(err, ErrFrameTooLarge) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotPeerProtocol)
 }
 
 // backoff counts the pauses between dials.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -86,38 +87,6 @@ func (r *Registry) parse(b []byte) error {
 	return nil
 }
 
-// Known returns the storage id that the peer had when it was first met.
-func (r *Registry) Known(id raft.NodeID) (storageID [16]byte, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	storageID, ok = r.peers[id]
-	return storageID, ok
-}
-
-// Remember keeps a peer's storage id. It is on disk when Remember returns nil.
-// After an error the peer is as known here as before; the disk may have it, or
-// not, and both are right: it is the id that the peer had.
-func (r *Registry) Remember(id raft.NodeID, storageID [16]byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.remember(id, storageID)
-}
-
-func (r *Registry) remember(id raft.NodeID, storageID [16]byte) error {
-	before, known := r.peers[id]
-	if known && before == storageID {
-		return nil
-	}
-	r.peers[id] = storageID
-	if err := r.write(); err != nil {
-		if delete(r.peers, id); known {
-			r.peers[id] = before
-		}
-		return fmt.Errorf("transport: %s: %w", r.path, err)
-	}
-	return nil
-}
-
 // Admit remembers a peer that is met for the first time and refuses one that
 // has another storage id than before. It is made to be a Config's Admit.
 func (r *Registry) Admit(peer Hello) error {
@@ -125,7 +94,13 @@ func (r *Registry) Admit(peer Hello) error {
 	defer r.mu.Unlock()
 	storageID, known := r.peers[peer.NodeID]
 	if !known {
-		return r.remember(peer.NodeID, peer.StorageID)
+		r.peers[peer.NodeID] = peer.StorageID
+		if err := r.write(); err != nil {
+			// The disk may have it, or not; both are right.
+			delete(r.peers, peer.NodeID)
+			return fmt.Errorf("transport: %s: %w", r.path, err)
+		}
+		return nil
 	}
 	if storageID == peer.StorageID {
 		return nil
@@ -134,6 +109,23 @@ func (r *Registry) Admit(peer Hello) error {
 		Message: fmt.Sprintf("member %s came back with an empty or different data directory (storage id %x, known as %x); "+
 			"a voter that has forgotten its log can undo committed writes", nameOf(peer), peer.StorageID, storageID),
 		Hint: "Give it back its data directory, or remove the member and add it again."}
+}
+
+// Forget forgets the storage ids of members that were removed: their ids are
+// not used again, and the file does not grow.
+func (r *Registry) Forget(removed []raft.NodeID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := len(r.peers)
+	maps.DeleteFunc(r.peers, func(id raft.NodeID, _ [16]byte) bool { return slices.Contains(removed, id) })
+	if len(r.peers) == before {
+		return nil
+	}
+	// After an error they are in the file until the next write, and harmless.
+	if err := r.write(); err != nil {
+		return fmt.Errorf("transport: %s: %w", r.path, err)
+	}
+	return nil
 }
 
 func (r *Registry) write() error {

@@ -30,6 +30,16 @@ func openRegistry(t *testing.T, fs vfs.FS) *Registry {
 	return r
 }
 
+// remember lets a member be met for the first time.
+func (r *Registry) remember(id raft.NodeID, storageID [16]byte) error {
+	return r.Admit(Hello{NodeID: id, StorageID: storageID})
+}
+
+func (r *Registry) known(id raft.NodeID) ([16]byte, bool) {
+	storageID, ok := r.peers[id]
+	return storageID, ok
+}
+
 func storageOf(b byte) [16]byte { return [16]byte{0: b, 15: 0xff} }
 
 // TestRegistry shows a peer that is met, met again after a restart, and then
@@ -37,19 +47,20 @@ func storageOf(b byte) [16]byte { return [16]byte{0: b, 15: 0xff} }
 func TestRegistry(t *testing.T) {
 	disk := newDisk(t)
 	r := openRegistry(t, disk)
-	if _, ok := r.Known(two); ok {
+	if _, ok := r.known(two); ok {
 		t.Error("an empty registry knows somebody")
 	}
 	peer := Hello{NodeID: two, Name: "n2", StorageID: storageOf(7)}
-	if err := errors.Join(r.Admit(peer), r.Admit(peer), r.Remember(0xabc, storageOf(9))); err != nil {
+	if err := errors.Join(r.Admit(peer), r.Admit(peer), r.remember(0xabc, storageOf(9))); err != nil {
 		t.Fatal(err)
 	}
 
-	r = openRegistry(t, disk.CrashClone(vfs.DropUnsynced))
-	if got, ok := r.Known(two); !ok || got != storageOf(7) {
+	disk = disk.CrashClone(vfs.DropUnsynced)
+	r = openRegistry(t, disk)
+	if got, ok := r.known(two); !ok || got != storageOf(7) {
 		t.Errorf("after a power failure n2 is known as %x, %t", got, ok)
 	}
-	if got, ok := r.Known(0xabc); !ok || got != storageOf(9) {
+	if got, ok := r.known(0xabc); !ok || got != storageOf(9) {
 		t.Errorf("after a power failure the second is known as %x, %t", got, ok)
 	}
 	if err := r.Admit(peer); err != nil {
@@ -60,21 +71,27 @@ func TestRegistry(t *testing.T) {
 	if err := r.Admit(peer); !errors.As(err, &refusal) || refusal.Code != RefusedStorage {
 		t.Errorf("n2 came back with other data: %v", err)
 	}
-	if got, _ := r.Known(two); got != storageOf(7) {
+	if got, _ := r.known(two); got != storageOf(7) {
 		t.Error("a refusal changed what is known")
 	}
-	if err := r.Remember(two, storageOf(8)); err != nil {
+
+	// It is removed: its id is forgotten, others' are not, and a restart finds it so.
+	if err := errors.Join(r.Forget([]raft.NodeID{two, 99}), r.Forget(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Admit(peer); err != nil {
-		t.Errorf("remembered anew, and yet: %v", err)
+	r = openRegistry(t, disk.CrashClone(vfs.DropUnsynced))
+	if _, ok := r.known(two); ok {
+		t.Error("a removed member is remembered")
+	}
+	if _, ok := r.known(0xabc); !ok {
+		t.Error("a member is forgotten together with a removed one")
 	}
 }
 
 // TestRegistryFile shows the file, which people will look at.
 func TestRegistryFile(t *testing.T) {
 	disk := newDisk(t)
-	if err := openRegistry(t, disk).Remember(0x1f, storageOf(1)); err != nil {
+	if err := openRegistry(t, disk).remember(0x1f, storageOf(1)); err != nil {
 		t.Fatal(err)
 	}
 	b, err := readFile(disk, registryPath)
@@ -104,7 +121,7 @@ func TestRegistryCrash(t *testing.T) {
 	broken := errors.New("broken disk")
 	for fail := 0; ; fail++ {
 		disk := newDisk(t)
-		if err := openRegistry(t, disk).Remember(one, storageOf(1)); err != nil {
+		if err := openRegistry(t, disk).remember(one, storageOf(1)); err != nil {
 			t.Fatal(err)
 		}
 		operations := 0
@@ -118,16 +135,16 @@ func TestRegistryCrash(t *testing.T) {
 			}
 			return vfs.Fault{}
 		}))
-		err := r.Remember(two, storageOf(2))
-		if _, ok := r.Known(two); ok != (err == nil) {
-			t.Errorf("operation %d failed: known %t though Remember returned %v", fail, ok, err)
+		err := r.remember(two, storageOf(2))
+		if _, ok := r.known(two); ok != (err == nil) {
+			t.Errorf("operation %d failed: known %t though Admit returned %v", fail, ok, err)
 		}
 		for range 20 {
 			after := openRegistry(t, disk.CrashClone(vfs.RandomCrash(random.IntN)))
-			if got, ok := after.Known(one); !ok || got != storageOf(1) {
+			if got, ok := after.known(one); !ok || got != storageOf(1) {
 				t.Errorf("operation %d failed: n1 is known as %x, %t", fail, got, ok)
 			}
-			if got, ok := after.Known(two); err == nil && !ok || ok && got != storageOf(2) {
+			if got, ok := after.known(two); err == nil && !ok || ok && got != storageOf(2) {
 				t.Errorf("operation %d failed (%v): n2 is known as %x, %t", fail, err, got, ok)
 			}
 		}

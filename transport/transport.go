@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quorate/raft"
@@ -22,7 +24,15 @@ type Carrier interface {
 	SendProposals(to raft.NodeID, proposals []Proposal) bool
 	// SendReplies reports whether all replies were taken, or none.
 	SendReplies(to raft.NodeID, replies []ProposalReply) bool
-	// Peers describes the other members, sorted by ID.
+	// SetPeers says who the members are, whenever that changes. Self may be
+	// among them and is skipped. New ones are connected to; one that is not a
+	// member any more is disconnected, and what waits for it dropped; one with
+	// another address is dialled there. It does not block.
+	SetPeers(peers []Peer)
+	// SetRemoved says which ids are of members that were removed: they are
+	// disconnected and refused. It does not block.
+	SetRemoved(ids []raft.NodeID)
+	// Peers describes the other members and the guests, sorted by ID.
 	Peers() []PeerState
 	// Run carries until ctx ends. When it returns, no method of the Handler
 	// is running or will be called.
@@ -57,11 +67,14 @@ type Peer struct {
 // PeerState is what a transport knows of another member.
 type PeerState struct {
 	Peer
+	// Guest: the peer is of our cluster, but no member that SetPeers named.
+	Guest bool
 	// Connected: our connection to the peer stands, so Send reaches it.
 	Connected bool
 	// Receiving: the peer's connection to us stands.
 	Receiving bool
-	// Hello is the peer's, from the newest handshake; zero before the first.
+	// Hello is the peer's, from the newest handshake in either direction; zero
+	// before the first.
 	Hello Hello
 	// RoundTrip is the latest Ping's, 0 before the first.
 	RoundTrip time.Duration
@@ -80,9 +93,10 @@ type PeerState struct {
 // Config are the settings of a Transport. Zero numbers mean the default given
 // in brackets.
 type Config struct {
-	// Self is what this member says in handshakes. Protocol is filled in.
+	// Self is what this member says in handshakes. Protocol is filled in, and
+	// Process if it is zero.
 	Self Hello
-	// Peers are the members to talk to. Self may be among them: it is skipped.
+	// Peers are the members to begin with, as for SetPeers.
 	Peers []Peer
 	// Listener accepts the peers' connections. Run closes it. A listener that
 	// wraps its connections in TLS goes here.
@@ -92,11 +106,19 @@ type Config struct {
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Handler takes what arrives.
 	Handler Handler
-	// Admit has the last word on a peer whose cluster, token, id, name and
-	// protocol fit, each time it connects in either direction [all are
-	// admitted]. The words of a *Refusal are sent to the peer; of any other
-	// error it learns only that there was one. It may block for a disk write.
+	// Admit has the last word on a member whose cluster, token, id, name and
+	// protocol fit, each time it connects in either direction, and when it
+	// becomes a member while connected [all are admitted]. The words of a
+	// *Refusal are sent to the peer; of any other error it learns only that
+	// there was one. It may block for a disk write.
 	Admit func(Hello) error
+	// Images takes the images that are sent to this member [they are refused].
+	Images ImageSink
+	// Answer answers calls [they are refused]. ctx ends when the caller has gone
+	// or Run ends. Of an error the caller learns the words. from is what the
+	// caller says of itself: it has our token, and belongs to our cluster or
+	// gives no cluster id; it need not be a member.
+	Answer func(ctx context.Context, from Hello, request []byte) ([]byte, error)
 
 	// MaxFrameBytes bounds a frame, to be equal on all members [64 MiB]. A
 	// message, with its entries, and a proposal must fit into one.
@@ -122,6 +144,14 @@ type Config struct {
 	// out in that time, so smaller values cost wake-ups, larger ones leave a
 	// vanished peer "connected" for longer; elections do not wait for it.
 	IdleTimeout time.Duration
+	// ImageIdleTimeout is how long a connection that carries an image may be
+	// silent, the same on all members [10 s]. It is longer than IdleTimeout
+	// because a disk that is written to in bulk may stall.
+	ImageIdleTimeout time.Duration
+	// ImageBytesPerSecond bounds how fast an image is sent to one member [no
+	// bound]. Smaller values leave more of disk and network to clients, and
+	// the member behind for longer.
+	ImageBytesPerSecond int64
 	// RetryMin and RetryMax bound the pause before dialling again [50 ms,
 	// 2 s]: it doubles with each failure, and a random half of it is left out.
 	RetryMin, RetryMax time.Duration
@@ -135,6 +165,7 @@ const (
 	defaultHandshakeTimeout = 2 * time.Second
 	defaultHandshakes       = 16
 	defaultIdleTimeout      = 2 * time.Second
+	defaultImageIdleTimeout = 10 * time.Second
 	defaultRetryMin         = 50 * time.Millisecond
 	defaultRetryMax         = 2 * time.Second
 	smallestMaxFrameBytes   = frameTargetBytes
@@ -156,6 +187,7 @@ func (c *Config) validate() error {
 	orDefault(&c.HandshakeTimeout, defaultHandshakeTimeout)
 	orDefault(&c.MaxHandshakes, defaultHandshakes)
 	orDefault(&c.IdleTimeout, defaultIdleTimeout)
+	orDefault(&c.ImageIdleTimeout, defaultImageIdleTimeout)
 	orDefault(&c.RetryMin, defaultRetryMin)
 	orDefault(&c.RetryMax, defaultRetryMax)
 	if c.Dial == nil {
@@ -165,6 +197,9 @@ func (c *Config) validate() error {
 		c.Admit = func(Hello) error { return nil }
 	}
 	c.Self.Protocol = Protocol
+	for c.Self.Process == 0 {
+		c.Self.Process = rand.Uint64()
+	}
 	switch {
 	case c.Handler == nil:
 		return errors.New("transport: a Handler is needed")
@@ -172,9 +207,9 @@ func (c *Config) validate() error {
 		return errors.New("transport: this member has no id")
 	case c.MaxFrameBytes < smallestMaxFrameBytes || c.MaxFrameBytes > largestMaxFrameBytes:
 		return fmt.Errorf("transport: frames of at most %d bytes: the limit must be between 1 MiB and 1 GiB", c.MaxFrameBytes)
-	case c.MaxEntriesPerMessage < 0 || c.QueueMessages < 0 || c.QueueBytes < 0 || c.MaxHandshakes < 0:
+	case c.MaxEntriesPerMessage < 0 || c.QueueMessages < 0 || c.QueueBytes < 0 || c.MaxHandshakes < 0 || c.ImageBytesPerSecond < 0:
 		return errors.New("transport: a limit is negative")
-	case c.HandshakeTimeout < 0 || c.IdleTimeout < 0 || c.RetryMin < 0:
+	case c.HandshakeTimeout < 0 || c.IdleTimeout < 0 || c.ImageIdleTimeout < 0 || c.RetryMin < 0:
 		return errors.New("transport: a time is negative")
 	case c.RetryMax < c.RetryMin:
 		return fmt.Errorf("transport: the longest pause between dials, %v, is shorter than the shortest, %v", c.RetryMax, c.RetryMin)
@@ -204,11 +239,18 @@ func dialTCP(ctx context.Context, address string) (net.Conn, error) {
 
 // Transport carries between members over TCP. New makes one, Run runs it.
 type Transport struct {
-	config     Config
-	self       raft.NodeID
-	peers      []*peer // sorted by ID; the set is fixed
-	handshakes waitingRoom
-	started    time.Time // Pings' stamps count from here
+	config       Config
+	self         raft.NodeID
+	membership   membership
+	connections  sync.WaitGroup
+	ctx          context.Context // ends when Run ends
+	cancel       context.CancelCauseFunc
+	handshakes   waitingRoom
+	incoming     imageSlot
+	calls        atomic.Int32 // being answered
+	strangers    strangers
+	started      time.Time // Pings' stamps count from here
+	guestTimeout time.Duration
 }
 
 var _ Carrier = (*Transport)(nil)
@@ -221,11 +263,12 @@ func New(config Config) (*Transport, error) {
 	if config.Listener == nil {
 		return nil, errors.New("transport: a Listener is needed")
 	}
-	t := &Transport{config: config, self: config.Self.NodeID, started: time.Now()}
+	t := &Transport{config: config, self: config.Self.NodeID, started: time.Now(), guestTimeout: guestTimeout}
+	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.handshakes.max = config.MaxHandshakes
-	for _, p := range sortedPeers(config.Peers, t.self) {
-		t.peers = append(t.peers, newPeer(t, p))
-	}
+	t.membership.leaving = make(map[raft.NodeID]*peer)
+	t.membership.all.Store(new([]*peer))
+	t.SetPeers(config.Peers)
 	return t, nil
 }
 
@@ -238,19 +281,17 @@ func (t *Transport) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { t.config.Listener.Close() })
 	defer stop()
 	defer t.config.Listener.Close() // the port is free when Run returns
-	var connections sync.WaitGroup
-	for _, p := range t.peers {
-		connections.Go(func() { p.run(ctx) })
-	}
-	err := t.accept(ctx, &connections)
+	t.begin()
+	err := t.accept(ctx)
 	cancel()
-	connections.Wait()
+	t.end(context.Canceled)
+	t.connections.Wait()
 	return err
 }
 
 // Send implements Carrier.
 func (t *Transport) Send(messages []raft.Message) {
-	for _, p := range t.peers {
+	for _, p := range t.list() {
 		p.outbox.putMessages(p.ID, messages)
 	}
 }
@@ -269,20 +310,10 @@ func (t *Transport) SendReplies(to raft.NodeID, replies []ProposalReply) bool {
 
 // Peers implements Carrier.
 func (t *Transport) Peers() []PeerState {
-	states := make([]PeerState, len(t.peers))
-	for i, p := range t.peers {
+	peers := t.list()
+	states := make([]PeerState, len(peers))
+	for i, p := range peers {
 		states[i] = p.state()
 	}
 	return states
-}
-
-// peer finds a peer by id: clusters have at most seven members, so a scan is
-// quicker than a map.
-func (t *Transport) peer(id raft.NodeID) *peer {
-	for _, p := range t.peers {
-		if p.ID == id {
-			return p
-		}
-	}
-	return nil
 }

@@ -144,7 +144,7 @@ func welcome(conn net.Conn, self Hello) error {
 	if _, _, err := readHandshake(conn); err != nil {
 		return err
 	}
-	frame, err := encodeHello(kindWelcome, self)
+	frame, err := encodeHello(kindWelcome, self, forMessages)
 	if err != nil {
 		return err
 	}

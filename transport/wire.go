@@ -19,6 +19,10 @@ import (
 // one as long as this much passes in an idle timeout.
 const writeChunkBytes = 1 << 20
 
+// epoch makes times comparable that are kept in one word; it does not follow
+// changes of the clock.
+var epoch = time.Now()
+
 // counters of one peer's connections.
 type counters struct {
 	sent, received atomic.Uint64
@@ -28,9 +32,11 @@ type counters struct {
 // was closed first. One goroutine reads and one writes.
 type wire struct {
 	net.Conn
-	idle  time.Duration // 0: deadlines are set by the owner, as in a handshake
-	count *counters
-	done  chan struct{} // closed by the owner when it has let go of the wire
+	idle    time.Duration // 0: deadlines are set by the owner, as in a handshake
+	count   *counters
+	process uint64        // the other side's
+	heard   atomic.Int64  // when something arrived last, as time since epoch
+	done    chan struct{} // closed by the owner when it has let go of the wire
 
 	once  sync.Once
 	cause error // why it was closed; set before the Conn is closed
@@ -51,7 +57,13 @@ func (w *wire) establish(idle time.Duration, count *counters) error {
 	count.sent.Add(w.count.sent.Load())
 	count.received.Add(w.count.received.Load())
 	w.idle, w.count = idle, count
+	w.heard.Store(int64(time.Since(epoch)))
 	return w.SetDeadline(time.Time{})
+}
+
+// heardWithin tells whether something arrived in the last d.
+func (w *wire) heardWithin(d time.Duration) bool {
+	return time.Since(epoch)-time.Duration(w.heard.Load()) < d
 }
 
 // closeBecause closes the connection. The first reason stays.
@@ -84,7 +96,10 @@ func (w *wire) Read(b []byte) (int, error) {
 		}
 	}
 	n, err := w.Conn.Read(b)
-	w.count.received.Add(uint64(n))
+	if n > 0 {
+		w.count.received.Add(uint64(n))
+		w.heard.Store(int64(time.Since(epoch)))
+	}
 	return n, err
 }
 
@@ -104,6 +119,31 @@ func (w *wire) Write(b []byte) (int, error) {
 		}
 	}
 	return written, nil
+}
+
+// busy runs f and sends Pings meanwhile, so that the other side goes on waiting
+// for us. Nothing else may be written before it returns.
+func (w *wire) busy(f func() error) error {
+	var pinging sync.WaitGroup
+	done := make(chan struct{})
+	pinging.Go(func() {
+		ticker := time.NewTicker(max(w.idle/4, time.Millisecond))
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				if _, err := w.Write(appendProbe(nil, kindPing, 0)); err != nil {
+					return // the next write of the owner fails too
+				}
+			}
+		}
+	})
+	err := f()
+	close(done)
+	pinging.Wait()
+	return err
 }
 
 // Buffers of the two directions. Most frames of a busy connection fit into the
