@@ -36,7 +36,7 @@ func (c *client) loop(ctx context.Context) {
 	}()
 	for ctx.Err() == nil {
 		if c.conn == nil || c.conn.IsClosed() {
-			if c.conn, _ = connect(c.node); c.conn == nil {
+			if c.conn, _ = c.node.Connect(); c.conn == nil {
 				pause(ctx, reconnectPause)
 				continue
 			}
@@ -44,12 +44,6 @@ func (c *client) loop(ctx context.Context) {
 		c.once()
 		pause(ctx, time.Duration(c.random.Int64N(int64(2*c.run.config.Pause)+1)))
 	}
-}
-
-func connect(n *cluster.Node) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
-	defer cancel()
-	return pgx.Connect(ctx, n.URL())
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -19,7 +19,7 @@ func (r *run) conclude(ctx context.Context) error {
 	if err := r.restart(); err != nil {
 		return err
 	}
-	took, err := r.awaitService(ctx)
+	took, err := r.cluster.AwaitService(ctx, RecoveryMax)
 	if err != nil {
 		r.violation(fmt.Errorf("after a stop and a start of all members: %w", err))
 		return nil
@@ -96,7 +96,7 @@ const dumpTimeout = 30 * time.Second
 func dump(ctx context.Context, n *cluster.Node, query string) ([][]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, dumpTimeout)
 	defer cancel()
-	conn, err := connect(n)
+	conn, err := n.Connect()
 	if err != nil {
 		return nil, err
 	}

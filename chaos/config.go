@@ -39,7 +39,6 @@ const (
 	// operationTimeout is how long a client waits for a member that says
 	// nothing; longer than quorumTimeout, so that members that live can answer.
 	operationTimeout = 5 * time.Second
-	connectTimeout   = time.Second
 	reconnectPause   = 50 * time.Millisecond
 	stopTimeout      = 20 * time.Second
 )

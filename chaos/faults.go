@@ -142,7 +142,7 @@ func (r *run) inject(ctx context.Context, faults []*fault) {
 			r.violation(fmt.Errorf("heal %s: %w", what, err))
 		}
 	}
-	took, err := r.awaitService(context.Background())
+	took, err := r.cluster.AwaitService(context.Background(), RecoveryMax)
 	r.report.fault(began, what, lasts, r.recorder.silence(began), took)
 	if err != nil {
 		r.violation(fmt.Errorf("after %s: %w", what, err))

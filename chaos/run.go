@@ -77,7 +77,7 @@ func (r *run) phases(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := r.awaitService(ctx); err != nil {
+	if _, err := r.cluster.AwaitService(ctx, RecoveryMax); err != nil {
 		return fmt.Errorf("chaos: the cluster does not start: %w", err)
 	}
 	if err := r.makeTables(ctx); err != nil {
@@ -135,7 +135,7 @@ func (r *run) hurt(ctx context.Context) {
 
 // makeTables makes the tables of all workloads.
 func (r *run) makeTables(ctx context.Context) error {
-	conn, err := connect(r.cluster.Nodes[0])
+	conn, err := r.cluster.Nodes[0].Connect()
 	if err != nil {
 		return fmt.Errorf("chaos: %w", err)
 	}

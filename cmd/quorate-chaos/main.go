@@ -33,6 +33,7 @@ func main() {
 // execute carries out a command line and returns its exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newChaos()
+	root.AddCommand(newMeasure())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

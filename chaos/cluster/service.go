@@ -1,4 +1,4 @@
-package chaos
+package cluster
 
 import (
 	"context"
@@ -7,30 +7,41 @@ import (
 	"sync"
 	"time"
 
-	"quorate/chaos/cluster"
+	"github.com/jackc/pgx/v5"
 )
 
-const probePause = 20 * time.Millisecond
+const (
+	probePause     = 20 * time.Millisecond
+	probeTimeout   = 5 * time.Second
+	connectTimeout = time.Second
+)
 
-// awaitService waits until every running member has acknowledged a write and
+// Connect opens a connection to the member, if it answers soon.
+func (n *Node) Connect() (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	return pgx.Connect(ctx, n.URL())
+}
+
+// AwaitService waits until every running member has acknowledged a write and
 // answered a linearizable read, and returns how long that took.
-func (r *run) awaitService(ctx context.Context) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, RecoveryMax)
+func (c *Cluster) AwaitService(ctx context.Context, most time.Duration) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	began := time.Now()
-	running := r.cluster.Running()
+	running := c.Running()
 	errs := make([]error, len(running))
 	var wait sync.WaitGroup
 	for i, n := range running {
-		wait.Go(func() { errs[i] = awaitNode(ctx, n) })
+		wait.Go(func() { errs[i] = n.awaitService(ctx) })
 	}
 	wait.Wait()
 	return time.Since(began), errors.Join(errs...)
 }
 
-func awaitNode(ctx context.Context, n *cluster.Node) error {
+func (n *Node) awaitService(ctx context.Context) error {
 	for {
-		err := probe(ctx, n)
+		err := n.probe(ctx)
 		if err == nil {
 			return nil
 		}
@@ -44,12 +55,12 @@ func awaitNode(ctx context.Context, n *cluster.Node) error {
 }
 
 // probe writes and reads once. The table is made by whoever comes first.
-func probe(ctx context.Context, n *cluster.Node) error {
-	conn, err := connect(n)
+func (n *Node) probe(ctx context.Context) error {
+	conn, err := n.Connect()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	defer conn.Close(ctx)
 	for _, sql := range []string{
