@@ -86,6 +86,11 @@ var importRules = []importRule{{
 	except:    []string{"quorate/transport/...", "quorate/raft"},
 	instead:   "the transport carries raft's messages and knows nothing of what is in them",
 }, {
+	folders:   []string{"snapshot/..."},
+	forbidden: append([]string{"os/...", "net/..."}, rooms...),
+	except:    []string{"quorate/snapshot/...", "quorate/raft"},
+	instead:   "images are made, sent and installed by others; let node pass in what is needed, and reach files through internal/vfs",
+}, {
 	folders:   []string{"admin/...", "bench/..."},
 	forbidden: rooms,
 	except:    []string{"quorate/admin/...", "quorate/bench/..."},
