@@ -143,7 +143,7 @@ func (n *Node) runLog(ctx context.Context) error {
 			}
 		}
 		began := time.Now()
-		if err := n.log.Append(writes); err != nil {
+		if _, err := n.log.Append(writes); err != nil {
 			return fmt.Errorf("node: the log cannot be written: %w", err)
 		}
 		n.metrics.walSync.Observe(time.Since(began).Seconds())

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 
 	"quorate/raft"
@@ -10,9 +11,13 @@ import (
 // finds all of it or nothing.
 type Write struct {
 	HardState *raft.HardState
+	// Snapshot, when not nil, comes first: the log forgets every entry and begins
+	// after Snapshot.Index, which is committed then.
+	Snapshot *raft.Snapshot
 	// Entries supersede every stored entry with an index >= Entries[0].Index.
 	Entries []raft.Entry
-	// Sync is false when the write need not be durable when Append returns.
+	// Sync is false when the write need not be durable when Append returns. A
+	// Snapshot always is.
 	Sync bool
 }
 
@@ -26,40 +31,53 @@ const maxIdleBuffer = 4 << 20
 // that they touch and, if any of them says Sync, one fdatasync. Then all that
 // was written before is durable too.
 //
-// After an error the log has failed for good: every later call returns that
-// error, and what the failed call had to write may or may not be found when the
-// log is opened again. A failed fdatasync is not tried again, because the kernel
-// may have dropped the data and would then report success.
+// When there is no room on the disk, IsNoSpace(err): the first taken writes are
+// done, durable if one of them said Sync, and the others are not; they may be
+// given again when there is room. (If the process ends before that, they may be
+// found in the log or not, as after any crash.) Writes without entries go on for
+// a while: a part of each segment is kept for them, because elections must.
 //
-// Append and Close are called by one goroutine at a time.
-func (l *Log) Append(writes []Write) error {
+// After any other error the log has failed for good: every later call returns
+// that error, and what the failed call had to write may or may not be found when
+// the log is opened again. A failed fdatasync is not tried again, because the
+// kernel may have dropped the data and would then report success.
+func (l *Log) Append(writes []Write) (taken int, err error) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	if err := l.failure(); err != nil {
-		return err
+		return 0, err
 	}
-	if err := l.append(writes); err != nil {
-		return l.fail(err)
+	if taken, err = l.append(writes); err == nil || IsNoSpace(err) {
+		return taken, err
 	}
-	return nil
+	return 0, l.fail(err)
 }
 
-func (l *Log) append(writes []Write) error {
-	sync := false
-	for i := range writes {
-		if err := l.add(&writes[i]); err != nil {
-			return err
+func (l *Log) append(writes []Write) (taken int, err error) {
+	for taken < len(writes) && err == nil {
+		if err = l.add(&writes[taken]); err == nil {
+			taken++
 		}
-		sync = sync || writes[i].Sync
 	}
-	if err := l.flush(); err != nil {
-		return err
+	if err == nil {
+		err = l.flush()
 	}
-	if sync {
-		if err := l.sync(); err != nil {
-			return err
+	if err != nil {
+		taken -= l.drop()
+		if !IsNoSpace(err) {
+			return 0, err
+		}
+	}
+	for i := range writes[:taken] {
+		if writes[i].Sync {
+			if err := l.sync(); err != nil {
+				return 0, err
+			}
+			break
 		}
 	}
 	l.ahead.retryAfter(l.active.written)
-	return nil
+	return taken, err
 }
 
 // add puts a Write into the buffer, in the next segment if this one has no room
@@ -69,8 +87,13 @@ func (l *Log) add(w *Write) error {
 	if bytes > maxWriteBytes {
 		return fmt.Errorf("wal: a write of %d bytes: the limit is %d", bytes, int64(maxWriteBytes))
 	}
-	if int64(l.end())+bytes > l.active.header.bytes {
-		if err := l.roll(bytes); err != nil {
+	if w.Snapshot != nil {
+		return l.reset(w, bytes)
+	}
+	if !l.fits(bytes + l.reserve) {
+		err := l.roll(bytes)
+		inReserve := len(w.Entries) == 0 && l.fits(bytes+recordBytes(keptBytes)) // Cut makes room: it must be able to
+		if err != nil && !(IsNoSpace(err) && inReserve) {
 			return err
 		}
 	}
@@ -78,11 +101,21 @@ func (l *Log) add(w *Write) error {
 	err := l.history.accept(w)
 	l.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("wal: refused a write that would break the log: %w", err)
+		return refused(err)
 	}
 	l.encode(w)
+	l.buffered++
 	return nil
 }
+
+// refused says that a Write would break the log, which can only come from a
+// mistake in the core.
+func refused(err error) error {
+	return fmt.Errorf("wal: refused a write that would break the log: %w", err)
+}
+
+// fits reports whether there is room for so many bytes in the active segment.
+func (l *Log) fits(bytes int64) bool { return int64(l.end())+bytes <= l.active.header.bytes }
 
 // bytes is how much room the Write takes.
 func (w *Write) bytes() int64 {
@@ -124,27 +157,54 @@ func (l *Log) place() place {
 	return place{segment: h.number, seed: h.seed, offset: l.end()}
 }
 
-// flush writes the buffer.
+// flush writes the buffer. If there is no room for it, it may be tried again.
 func (l *Log) flush() error {
 	if len(l.buffer) == 0 {
 		return nil
 	}
 	a := &l.active
+	end := l.end()
+	if a.stale > end {
+		// Records of a write that found no room may lie here, in the very places
+		// where they would be valid.
+		l.buffer = append(l.buffer, make([]byte, a.stale-end)...)
+	}
 	if _, err := a.file.WriteAt(l.buffer, int64(a.written)); err != nil {
+		a.stale = l.end()
+		l.buffer = l.buffer[:end-a.written]
 		return fmt.Errorf("wal: segment %v: %w", a.header.number, err)
 	}
-	a.written = l.end()
+	a.written, a.stale = end, 0
+	l.flushed()
+	return nil
+}
+
+// flushed notes that what was in the buffer is in the segment.
+func (l *Log) flushed() {
 	l.mu.Lock()
 	for _, p := range l.placed {
 		l.index.put(p.index, p.offset)
 	}
 	l.mu.Unlock()
-	l.placed = l.placed[:0]
-	l.buffer = l.buffer[:0]
+	l.written = l.history
+	l.empty()
+}
+
+// drop forgets what is in the buffer, and returns how many Writes that were.
+func (l *Log) drop() int {
+	dropped := l.buffered
+	l.mu.Lock()
+	l.history = l.written
+	l.mu.Unlock()
+	l.empty()
+	return dropped
+}
+
+func (l *Log) empty() {
+	l.buffer, l.placed, l.buffered = l.buffer[:0], l.placed[:0], 0
 	if cap(l.buffer) > maxIdleBuffer {
 		l.buffer, l.placed = nil, nil
 	}
-	return nil
 }
 
 // sync makes durable what was written.
@@ -154,8 +214,18 @@ func (l *Log) sync() error {
 		return nil
 	}
 	if err := a.file.Sync(); err != nil {
-		return fmt.Errorf("wal: segment %v: %w", a.header.number, err)
+		return forGood(fmt.Errorf("wal: segment %v: %w", a.header.number, err))
 	}
 	a.synced = a.written
 	return nil
+}
+
+// forGood makes an error after which nothing may be tried again one that
+// IsNoSpace does not know: a disk that is full when what was written is flushed,
+// or a directory is, has lost something.
+func forGood(err error) error {
+	if IsNoSpace(err) {
+		return errors.New(err.Error())
+	}
+	return err
 }

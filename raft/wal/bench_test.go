@@ -33,7 +33,7 @@ func BenchmarkAppend(b *testing.B) {
 					writes[i] = Write{Entries: stored[i : i+1], Sync: true}
 					next++
 				}
-				if err := l.Append(writes); err != nil {
+				if _, err := l.Append(writes); err != nil {
 					b.Fatal(err)
 				}
 			}

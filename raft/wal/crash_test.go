@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"reflect"
+	"slices"
 	"testing"
 
 	"quorate/internal/vfs"
@@ -20,37 +22,89 @@ import (
 
 var errPower = errors.New("the power is gone")
 
-// historyStep is one call of Append.
-type historyStep []Write
+// historyStep is one call of Append or, with through, one of Cut.
+type historyStep struct {
+	writes  []Write
+	through raft.Index
+}
 
 // crashHistory has what a crash could split: writes of several records and
 // blocks, writes without sync, a vote, entries that are superseded within a
-// segment and across two, three rolls, a write larger than a segment, batches.
+// segment and across two, a configuration that is, rolls, a write larger than a
+// segment, batches, cuts, snapshots.
 func crashHistory() []historyStep {
+	write := func(writes ...Write) historyStep { return historyStep{writes: writes} }
+	cut := func(through raft.Index) historyStep { return historyStep{through: through} }
 	return []historyStep{
-		{{HardState: hardState(1, 1, 0), Sync: true}},
-		{{Entries: entries(1, 1, 4, 100), Sync: true}},
-		{{HardState: hardState(1, 1, 2)}}, // the commit index alone is not synced
-		{{Entries: entries(1, 4, 6, 3000), Sync: true}, {Entries: entries(1, 6, 7, 10), Sync: true}},
-		{{HardState: hardState(3, 0, 2), Entries: entries(3, 4, 8, 600), Sync: true}}, // supersedes 4 to 6, rolls
-		{{HardState: hardState(3, 0, 7)}, {Entries: entries(3, 8, 12, 900), Sync: true}},
-		{{HardState: hardState(4, 2, 7), Sync: true}},
-		{{Entries: entries(4, 10, 11, 4000), Sync: true}, {HardState: hardState(5, 0, 10), Entries: entries(5, 11, 12, 4000), Sync: true}}, // rolls within one Append
-		{{Entries: entries(5, 12, 14, 9000), Sync: true}},                                                                                  // larger than a segment
-		{{HardState: hardState(5, 0, 12)}},
-		{{HardState: hardState(6, 1, 12), Entries: entries(6, 13, 15, 20), Sync: true}},
+		write(Write{HardState: hardState(1, 1, 0), Sync: true}),
+		write(Write{Entries: entries(1, 1, 4, 100), Sync: true}),
+		write(Write{HardState: hardState(1, 1, 2)}), // the commit index alone is not synced
+		write(Write{Entries: entries(1, 4, 6, 3000), Sync: true}, Write{Entries: change(1, 6, 3), Sync: true}),
+		write(Write{HardState: hardState(3, 0, 2), Entries: entries(3, 4, 8, 600), Sync: true}), // supersedes 4 to 6, rolls
+		write(Write{HardState: hardState(3, 0, 7)}, Write{Entries: entries(3, 8, 12, 900), Sync: true}),
+		write(Write{HardState: hardState(4, 2, 7), Sync: true}),
+		cut(7),
+		write(Write{Entries: entries(4, 10, 11, 4000), Sync: true}, Write{HardState: hardState(5, 0, 10), Entries: entries(5, 11, 12, 4000), Sync: true}), // rolls within one Append
+		write(Write{Entries: entries(5, 12, 14, 9000), Sync: true}),                                                                                       // larger than a segment
+		write(Write{HardState: hardState(5, 0, 12)}),
+		cut(12), // the commit index is not durable yet
+		write(Write{HardState: hardState(6, 1, 12), Entries: append(change(6, 13, 4), entries(6, 14, 15, 20)...), Sync: true}),
+		write(
+			Write{HardState: hardState(7, 0, 12)},
+			Write{HardState: hardState(8, 3, 31), Snapshot: snapshotAt(30, 8, 5), Entries: entries(8, 31, 33, 700), Sync: true},
+			Write{Entries: entries(8, 33, 34, 10), Sync: true}),
+		write(Write{Entries: entries(8, 34, 36, 3000), Sync: true}, Write{HardState: hardState(8, 3, 35)}),
+		cut(35),
+		write(Write{Snapshot: snapshotAt(40, 8, 6)}),
+		write(Write{HardState: hardState(9, 2, 40), Sync: true}, Write{Entries: entries(9, 41, 42, 10), Sync: true}),
 	}
 }
 
-// modelState is what a log should hold.
-type modelState struct {
-	hardState raft.HardState
-	entries   []raft.Entry
+// change is an entry that carries a configuration with a mark of its own.
+func change(term raft.Term, index raft.Index, mark raft.NodeID) []raft.Entry {
+	return []raft.Entry{{
+		Term: term, Index: index, Type: raft.EntryConfiguration,
+		Data: raft.AppendConfiguration(nil, markedConfiguration(mark)),
+	}}
 }
 
+func markedConfiguration(mark raft.NodeID) raft.Configuration {
+	c := testConfiguration
+	c.Members = append(slices.Clip(c.Members), raft.Member{ID: mark, Name: fmt.Sprint("n", mark), Suffrage: raft.Learner})
+	return c
+}
+
+// snapshotAt is one whose configuration is that of the entry before.
+func snapshotAt(index raft.Index, term raft.Term, mark raft.NodeID) *raft.Snapshot {
+	return &raft.Snapshot{Index: index, Term: term, Configuration: raft.ConfigurationAt{Index: index - 1, Configuration: markedConfiguration(mark)}}
+}
+
+// modelState is what a log should hold: the entries after base.
+type modelState struct {
+	hardState     raft.HardState
+	base          raft.Index
+	baseTerm      raft.Term
+	configuration raft.ConfigurationAt // at base
+	entries       []raft.Entry
+	// A log may have been cut up to mayCut, and has been up to cut.
+	cut, mayCut raft.Index
+}
+
+// emptyLog is what a log holds that was just made.
+func emptyLog() modelState {
+	return modelState{configuration: raft.ConfigurationAt{Configuration: testConfiguration}}
+}
+
+func (m modelState) last() raft.Index { return m.base + raft.Index(len(m.entries)) }
+
 func (m modelState) after(w Write) modelState {
+	if s := w.Snapshot; s != nil {
+		hs := m.hardState
+		hs.Commit = s.Index
+		m = modelState{hardState: hs, base: s.Index, baseTerm: s.Term, configuration: s.Configuration, cut: s.Index, mayCut: s.Index}
+	}
 	if len(w.Entries) > 0 {
-		keep := w.Entries[0].Index - 1
+		keep := w.Entries[0].Index - 1 - m.base
 		m.entries = append(m.entries[:keep:keep], w.Entries...)
 	}
 	if w.HardState != nil {
@@ -59,43 +113,136 @@ func (m modelState) after(w Write) modelState {
 	return m
 }
 
-func (m modelState) equal(s raft.State) bool {
-	return s.HardState == m.hardState && s.Last == raft.Index(len(m.entries)) && equalEntries(s.Entries, m.entries)
+// above returns the entries after base, which the log may have cut off to.
+func (m modelState) above(base raft.Index) []raft.Entry { return m.entries[base-m.base:] }
+
+// termAt returns the term of an entry, or of base.
+func (m modelState) termAt(i raft.Index) raft.Term {
+	if i == m.base {
+		return m.baseTerm
+	}
+	return m.entries[i-m.base-1].Term
 }
 
-// progress is how far a history came. states[k] is the model after k Writes.
+// configurations returns those in the log when it begins after base.
+func (m modelState) configurations(base raft.Index) []raft.ConfigurationAt {
+	all := []raft.ConfigurationAt{m.configuration}
+	for i := range m.entries {
+		e := &m.entries[i]
+		if e.Type != raft.EntryConfiguration {
+			continue
+		}
+		c, err := raft.DecodeConfiguration(e.Data)
+		if err != nil {
+			panic(err) // the test has made it
+		}
+		if e.Index <= base {
+			all = all[:0]
+		}
+		all = append(all, raft.ConfigurationAt{Index: e.Index, Configuration: c})
+	}
+	return all
+}
+
+// runs returns the terms of the entries after base.
+func (m modelState) runs(base raft.Index) (runs []raft.TermRun) {
+	for _, e := range m.above(base) {
+		if len(runs) == 0 || runs[len(runs)-1].Term != e.Term {
+			runs = append(runs, raft.TermRun{First: e.Index, Term: e.Term})
+		}
+	}
+	return runs
+}
+
+func (m modelState) equal(s raft.State) bool {
+	return s.HardState == m.hardState && s.Last == m.last() &&
+		s.Base >= m.cut && s.Base <= max(m.base, m.mayCut) && s.BaseTerm == m.termAt(s.Base) &&
+		slices.Equal(s.Runs, m.runs(s.Base)) && equalEntries(s.Entries, m.above(s.Base)) &&
+		reflect.DeepEqual(s.Configurations, m.configurations(s.Base))
+}
+
+// modelOf is the model of a log that holds s.
+func modelOf(s raft.State) modelState {
+	return modelState{
+		hardState: s.HardState, base: s.Base, baseTerm: s.BaseTerm, configuration: s.Configurations[0],
+		entries: s.Entries, cut: s.Base,
+	}
+}
+
+// wholeState is all that a log holds.
+func wholeState(l *Log) (raft.State, error) {
+	base, _ := l.Base()
+	return l.State(base)
+}
+
+// progress is how far a history came. states[k] is the model after k Writes and
+// Cuts.
 type progress struct {
 	states    []modelState
 	created   bool
-	submitted int // Writes given to Append
-	acked     int // Writes that Append has said are durable
+	submitted int // Writes and Cuts begun
+	acked     int // those that are known to be durable
 }
 
-// run runs the history until something fails, and returns the log as it is.
-func run(o Options, steps []historyStep) (p progress, l *Log, err error) {
-	p.states = []modelState{{}}
-	if l, err = Create(o, testIdentity, testConfiguration); err != nil {
-		return p, nil, err
+// run runs the history until something fails, and returns the log as it is. When
+// there is no room, it gives up only after so many times.
+func run(o Options, steps []historyStep, patience int) (p progress, l *Log, err error) {
+	p.states = []modelState{emptyLog()}
+	for {
+		if l, err = Create(o, testIdentity, testConfiguration); err == nil {
+			break
+		}
+		if patience--; !IsNoSpace(err) || patience < 0 {
+			return p, nil, err
+		}
 	}
 	p.created = true
 	for _, step := range steps {
-		sync := false
-		for _, w := range step {
-			p.states = append(p.states, p.states[p.submitted].after(w))
-			p.submitted++
-			sync = sync || w.Sync
+		begin := len(p.states) - 1
+		for _, w := range step.writes {
+			p.states = append(p.states, p.states[len(p.states)-1].after(w))
 		}
-		if err = l.Append(step); err != nil {
-			return p, l, err
+		if step.through > 0 {
+			m := p.states[begin]
+			m.mayCut = step.through
+			p.states = append(p.states, m)
 		}
-		if sync {
-			p.acked = p.submitted
+		p.submitted = len(p.states) - 1
+		for done := false; !done; {
+			if done, err = p.step(l, &step); err != nil {
+				if patience--; !IsNoSpace(err) || patience < 0 {
+					return p, l, err
+				}
+			}
 		}
 	}
 	if err = l.Close(); err == nil {
 		p.acked = p.submitted
 	}
 	return p, nil, err
+}
+
+// step does what is left of a step, and takes off it what was done.
+func (p *progress) step(l *Log, step *historyStep) (done bool, err error) {
+	if step.through > 0 {
+		base, err := l.Cut(step.through)
+		if m := &p.states[p.submitted]; base > m.cut {
+			m.cut, p.acked = base, p.submitted
+		}
+		return err == nil, err
+	}
+	taken, err := l.Append(step.writes)
+	before := p.submitted - len(step.writes)
+	for i, w := range step.writes[:taken] {
+		switch {
+		case w.Sync:
+			p.acked = before + taken
+		case w.Snapshot != nil:
+			p.acked = max(p.acked, before+i+1)
+		}
+	}
+	step.writes = step.writes[taken:]
+	return err == nil, err
 }
 
 // check opens the log on a disk after a crash, compares it with what it may
@@ -118,15 +265,14 @@ func (p progress) check(disk *vfs.Mem) error {
 	if err != nil {
 		return err
 	}
-	s, err := l.State(0)
+	s, err := wholeState(l)
 	if err != nil {
 		return err
 	}
-	held := p.find(s)
-	if held < 0 {
-		return fmt.Errorf("holds %+v, last %d: not what was there after any of the writes %d to %d", s.HardState, s.Last, p.acked, p.submitted)
+	if p.find(s) < 0 {
+		return fmt.Errorf("holds %+v, base %d, last %d: not what was there after any of the writes %d to %d", s.HardState, s.Base, s.Last, p.acked, p.submitted)
 	}
-	return goOn(l, o, p.states[held])
+	return goOn(l, o, modelOf(s))
 }
 
 // find returns after how many writes the log held s, or -1.
@@ -139,32 +285,41 @@ func (p progress) find(s raft.State) int {
 	return -1
 }
 
-// goOn appends to a recovered log that holds m and opens it again.
+// goOn appends to a recovered log that holds m, cuts it, and opens it again each
+// time.
 func goOn(l *Log, o Options, m modelState) error {
 	term, next := m.hardState.Term+1, m.hardState.Commit+1
-	for _, w := range []Write{
-		{HardState: hardState(term, 0, next-1)}, // must not complete a Write that was cut off
-		{HardState: hardState(term, 3, next-1), Sync: true},
-		{Entries: entries(term, next, next+1, 2500), Sync: true},
-		{Entries: entries(term, next+1, next+3, 4000), Sync: true},
+	for _, step := range []historyStep{
+		{writes: []Write{{HardState: hardState(term, 0, next-1)}}}, // must not complete a Write that was cut off
+		{writes: []Write{{HardState: hardState(term, 3, next-1), Sync: true}}},
+		{writes: []Write{{Entries: entries(term, next, next+1, 2500), Sync: true}}},
+		{through: next - 1},
+		{writes: []Write{{HardState: hardState(term, 3, next+2), Entries: entries(term, next+1, next+3, 4000), Sync: true}}},
+		{through: next + 1},
 	} {
-		if err := l.Append([]Write{w}); err != nil {
+		var err error
+		if len(step.writes) == 0 {
+			m.cut, err = l.Cut(step.through)
+			m.mayCut = max(m.cut, step.through)
+		} else {
+			_, err = l.Append(step.writes)
+			m = m.after(step.writes[0])
+		}
+		if err != nil {
 			return fmt.Errorf("going on: %w", err)
 		}
-		m = m.after(w)
 		if err := l.lock.Close(); err != nil { // as if the process had died
 			return err
 		}
-		var err error
 		if l, err = Open(o); err != nil {
 			return fmt.Errorf("after going on: %w", err)
 		}
-		s, err := l.State(0)
+		s, err := wholeState(l)
 		if err != nil {
 			return err
 		}
 		if !m.equal(s) {
-			return fmt.Errorf("after going on: %+v, last %d; want %+v, last %d", s.HardState, s.Last, m.hardState, len(m.entries))
+			return fmt.Errorf("after going on: %+v, base %d, last %d; want %+v, %d to %d, last %d", s.HardState, s.Base, s.Last, m.hardState, m.cut, m.mayCut, m.last())
 		}
 	}
 	return l.Close()
@@ -220,7 +375,7 @@ func TestCrashBeforeEveryOperation(t *testing.T) {
 	for n := 0; ; n++ {
 		mem := vfs.NewMem()
 		disk, _ := powerFailsBefore(mem, n)
-		p, _, err := run(memOptions(disk), history)
+		p, _, err := run(memOptions(disk), history, 0)
 		eachCrash(mem, int64(n), func(name string, after *vfs.Mem) {
 			crashes++
 			if err := p.check(after); err != nil {
@@ -243,7 +398,7 @@ func TestCrashDuringRecovery(t *testing.T) {
 	for n := 0; ; n += 3 {
 		mem := vfs.NewMem()
 		disk, _ := powerFailsBefore(mem, n)
-		p, _, err := run(memOptions(disk), history)
+		p, _, err := run(memOptions(disk), history, 0)
 		done := err == nil
 		if p.created {
 			random := rand.New(rand.NewSource(int64(n)))
@@ -284,7 +439,7 @@ func TestWhatOpenReturnsIsDurable(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		for n := 0; ; n++ {
 			mem := vfs.NewMem()
-			p, l, err := run(memOptions(syncFailsBefore(mem, n, forget)), history)
+			p, l, err := run(memOptions(syncFailsBefore(mem, n, forget)), history, 0)
 			if !p.created {
 				continue
 			}
@@ -295,12 +450,12 @@ func TestWhatOpenReturnsIsDurable(t *testing.T) {
 			if openErr != nil {
 				t.Fatalf("operation %d: %v", n, openErr)
 			}
-			s := mustState(t, reopened, 0)
+			s := mustWholeState(t, reopened)
 			if p.find(s) < 0 {
 				t.Fatalf("operation %d: %+v, last %d", n, s.HardState, s.Last)
 			}
 			again := mustOpen(t, memOptions(mem.CrashClone(vfs.DropUnsynced)))
-			if later := mustState(t, again, 0); later.HardState != s.HardState || !equalEntries(later.Entries, s.Entries) {
+			if later := mustWholeState(t, again); later.HardState != s.HardState || !equalEntries(later.Entries, s.Entries) {
 				t.Errorf("operation %d: Open returned %+v, last %d; after the loss of power %+v, last %d",
 					n, s.HardState, s.Last, later.HardState, later.Last)
 			}

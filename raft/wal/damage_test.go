@@ -143,7 +143,7 @@ func TestTornTailOfEveryLength(t *testing.T) {
 			if !equalEntries(s.Entries, with.Entries[:s.Last]) {
 				t.Errorf("cut at %d, then %#x: other entries", cut, filler)
 			}
-			m := modelState{s.HardState, with.Entries[:s.Last:s.Last]}
+			m := modelOf(s)
 			if cut%64 != 0 {
 				continue
 			}
@@ -223,25 +223,25 @@ var makeDamagedLogs = flag.Bool("make-damaged-logs", false, "write testdata/dama
 var damages = map[string]func(t *testing.T, disk *vfs.Mem){
 	"none": func(*testing.T, *vfs.Mem) {},
 	"bit-flip-in-sealed-segment": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 1, func(b []byte) []byte { b[5000] ^= 4; return b })
+		edit(t, disk, 1, func(b []byte) []byte { b[5000] ^= 4; return b })
 	},
 	"bit-flip-in-last-segment": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 2, func(b []byte) []byte { b[4500] ^= 4; return b })
+		edit(t, disk, 2, func(b []byte) []byte { b[4500] ^= 4; return b })
 	},
 	"bit-flip-in-header": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 2, func(b []byte) []byte { b[60] ^= 4; return b })
+		edit(t, disk, 2, func(b []byte) []byte { b[60] ^= 4; return b })
 	},
 	"lost-write-in-last-segment": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 2, func(b []byte) []byte { clear(b[4096:4608]); return b })
+		edit(t, disk, 2, func(b []byte) []byte { clear(b[4096:4608]); return b })
 	},
 	"sealed-segment-cut-short": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 1, func(b []byte) []byte { return b[:6000] })
+		edit(t, disk, 1, func(b []byte) []byte { return b[:6000] })
 	},
 	"last-segment-cut-short": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 2, func(b []byte) []byte { return b[:6000] })
+		edit(t, disk, 2, func(b []byte) []byte { return b[:6000] })
 	},
 	"last-segment-empty": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 2, func(b []byte) []byte { return nil })
+		edit(t, disk, 2, func(b []byte) []byte { return nil })
 	},
 	"first-segment-missing": func(t *testing.T, disk *vfs.Mem) {
 		if err := disk.Remove(segmentPath("/data/wal", 1)); err != nil {
@@ -250,7 +250,7 @@ var damages = map[string]func(t *testing.T, disk *vfs.Mem){
 	},
 	"segment-renamed": func(t *testing.T, disk *vfs.Mem) {
 		first := contents(t, disk, segmentPath("/data/wal", 1))
-		change(t, disk, 2, func([]byte) []byte { return first })
+		edit(t, disk, 2, func([]byte) []byte { return first })
 	},
 	"segment-of-another-cluster": func(t *testing.T, disk *vfs.Mem) {
 		foreign(t, disk, Identity{Cluster: [16]byte{0xff}, Storage: [16]byte{0xee}, Node: 1})
@@ -262,17 +262,17 @@ var damages = map[string]func(t *testing.T, disk *vfs.Mem){
 		foreign(t, disk, Identity{Cluster: testIdentity.Cluster, Storage: [16]byte{0xee}, Node: 1})
 	},
 	"newer-format": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 2, func(b []byte) []byte {
+		edit(t, disk, 2, func(b []byte) []byte {
 			b[atVersion]++
 			return resealHeader(b)
 		})
 	},
 	"not-a-log": func(t *testing.T, disk *vfs.Mem) {
-		change(t, disk, 1, func(b []byte) []byte { copy(b, "SQLite format 3\x00"); return b })
+		edit(t, disk, 1, func(b []byte) []byte { copy(b, "SQLite format 3\x00"); return b })
 	},
 }
 
-func change(t *testing.T, disk *vfs.Mem, number SegmentNumber, edit func([]byte) []byte) {
+func edit(t *testing.T, disk *vfs.Mem, number SegmentNumber, edit func([]byte) []byte) {
 	t.Helper()
 	path := segmentPath("/data/wal", number)
 	put(t, disk, path, edit(contents(t, disk, path)))

@@ -22,6 +22,9 @@ var ErrExists = errors.New("there is a log already")
 // ErrNotExist says that Open found no log.
 var ErrNotExist = errors.New("there is no log")
 
+// ErrCut says that entries were asked for that the log no longer has.
+var ErrCut = errors.New("the log was cut")
+
 // ErrClosed says that the log was used after Close.
 var ErrClosed = errors.New("wal: the log is closed")
 
@@ -62,7 +65,8 @@ func corrupt(segment SegmentNumber, offset Offset, format string, args ...any) e
 	}
 }
 
-// FormatError says that a segment was written by a newer version.
+// FormatError says that a segment is of a format that this program does not
+// read.
 type FormatError struct {
 	Segment           SegmentNumber
 	Version, Readable uint32
@@ -70,7 +74,7 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("wal: segment %v: format version %d, this program reads up to %d", e.Segment, e.Version, e.Readable)
+	return fmt.Sprintf("wal: segment %v: format version %d, this program reads version %d", e.Segment, e.Version, e.Readable)
 }
 
 // ForeignError says that a segment belongs to another log than the first one
@@ -89,6 +93,15 @@ func (e *ForeignError) Error() string {
 		return fmt.Sprintf("wal: segment %v: belongs to node %v, the log to %v", e.Segment, e.Have.Node, e.Log.Node)
 	}
 	return fmt.Sprintf("wal: segment %v: belongs to storage %x, the log to %x", e.Segment, e.Have.Storage, e.Log.Storage)
+}
+
+// formatError has a hint for both directions. Version 1 was never released.
+func formatError(number SegmentNumber, version uint32) error {
+	hint := "Start the version of quorate that wrote it, or a newer one."
+	if version < formatVersion {
+		hint = "A version of quorate before the first release wrote it. " + reseed
+	}
+	return &FormatError{Segment: number, Version: version, Readable: formatVersion, Hint: hint}
 }
 
 // IsNoSpace reports whether err says that the disk, or the quota on it, is full.

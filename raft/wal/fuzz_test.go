@@ -66,8 +66,8 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s := mustState(t, l, 0)
-		if s.HardState.Commit > s.Last || len(s.Entries) != int(s.Last) {
+		s := mustWholeState(t, l)
+		if s.HardState.Commit > s.Last || len(s.Entries) != int(s.Last-s.Base) {
 			t.Fatalf("accepted %+v with %d entries, last %d", s.HardState, len(s.Entries), s.Last)
 		}
 		if real {
@@ -77,7 +77,7 @@ func FuzzOpen(f *testing.F) {
 				}
 			}
 		}
-		if err := goOn(l, memOptions(disk), modelState{s.HardState, s.Entries}); err != nil {
+		if err := goOn(l, memOptions(disk), modelOf(s)); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -93,8 +93,11 @@ func FuzzReplay(f *testing.F) {
 		// Six bytes make a record: type, more, index, term, synced, length.
 		for ; len(script) >= 6 && l.end() < minSegmentBytes-1000; script = script[6:] {
 			length := int(script[5])
-			if recordType(script[0]) == hardStateRecord {
+			switch recordType(script[0]) {
+			case hardStateRecord:
 				length = voteBytes
+			case cutRecord:
+				length = keptBytes
 			}
 			l.buffer = appendRecord(l.buffer, l.place(), &record{
 				kind:   recordType(script[0]),
@@ -114,11 +117,11 @@ func FuzzReplay(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s := mustState(t, l, 0)
-		if err := l.history.complete(); err != nil || len(s.Entries) != int(s.Last) {
+		s := mustWholeState(t, l)
+		if err := l.history.complete(); err != nil || len(s.Entries) != int(s.Last-s.Base) {
 			t.Fatalf("accepted %+v with %d entries, last %d: %v", s.HardState, len(s.Entries), s.Last, err)
 		}
-		if err := goOn(l, memOptions(disk), modelState{s.HardState, s.Entries}); err != nil {
+		if err := goOn(l, memOptions(disk), modelOf(s)); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -170,7 +173,7 @@ func FuzzRecord(f *testing.F) {
 }
 
 func FuzzHeader(f *testing.F) {
-	h := header{identity: testIdentity, number: 1, bytes: minSegmentBytes, first: 1}
+	h := header{identity: testIdentity, number: 1, bytes: minSegmentBytes, first: 1, kept: 1}
 	f.Add(h.encode())
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, b []byte) {

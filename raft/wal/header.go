@@ -19,7 +19,7 @@ const (
 	atVersion        = 8
 	atHeaderBytes    = 12
 	atHeaderChecksum = 16
-	atConfigBytes    = 20
+	atFoundingBytes  = 20
 	atCluster        = 24
 	atStorage        = 40
 	atNode           = 56
@@ -31,10 +31,16 @@ const (
 	atHardTerm       = 104
 	atVote           = 112
 	atCommit         = 120
-	headerFixedBytes = 128
+	atKept           = 128
+	atDurable        = 136
+	atForceIndex     = 144
+	atForceBytes     = 152
+	headerFixedBytes = 160
 
-	// maxHeaderBytes bounds what is read for a header that is damaged.
-	maxHeaderBytes = 1 << 20
+	// maxConfigurationBytes bounds a configuration, two of which must fit into a
+	// header, and maxHeaderBytes what is read for a header that is damaged.
+	maxConfigurationBytes = 256 << 10
+	maxHeaderBytes        = 1 << 20
 )
 
 // header is what a segment says about itself and about what came before it.
@@ -45,29 +51,50 @@ type header struct {
 	// bytes is the length of the file, header and all.
 	bytes int64
 	// first is the index after the last entry before this segment, and
-	// previousTerm is that last entry's term; 1 and 0 in the first segment.
+	// previousTerm that last entry's term; 1 and 0 in the first segment.
 	first        raft.Index
 	previousTerm raft.Term
-	// previousEnd is where the records of the segment before end; 0 in the first.
+	// previousEnd is where the records of the segment before end; 0 in one that
+	// begins the log.
 	previousEnd Offset
 	// hardState is what held when the segment began.
-	hardState     raft.HardState
-	configuration []byte // as raft.AppendConfiguration gives it
+	hardState raft.HardState
+	// kept is the first segment that belonged to the log when this one began:
+	// those before it have been cut off. Invariant: 0 < kept <= number. If kept
+	// is number, the log begins here, after entry first-1.
+	kept SegmentNumber
+	// durable is how far records had been made durable before the segment got its
+	// name; 0: there were none.
+	durable Offset
+	// founding is the configuration that the log was made with; configuration is
+	// the one in force after entry first-1, and configurationIndex the entry that
+	// carries it. Both are as raft.AppendConfiguration gives them.
+	founding, configuration []byte
+	configurationIndex      raft.Index
 
 	// What encoding and decoding find out.
 	headerBytes Offset // where the records begin
 	seed        uint32 // the checksum
 }
 
+// size returns how long the header will be.
+func (h *header) size() Offset {
+	return Offset(roundUp(headerFixedBytes+int64(len(h.founding)+len(h.configuration)), blockBytes))
+}
+
+// beginsLog reports whether the log begins with the segment, whatever lies
+// before it.
+func (h *header) beginsLog() bool { return h.kept == h.number }
+
 // encode returns the header's bytes and sets headerBytes and seed.
 func (h *header) encode() []byte {
-	h.headerBytes = Offset(roundUp(headerFixedBytes+int64(len(h.configuration)), blockBytes))
+	h.headerBytes = h.size()
 	b := make([]byte, h.headerBytes)
 	le := binary.LittleEndian
 	copy(b[atMagic:], magic)
 	le.PutUint32(b[atVersion:], formatVersion)
 	le.PutUint32(b[atHeaderBytes:], uint32(h.headerBytes))
-	le.PutUint32(b[atConfigBytes:], uint32(len(h.configuration)))
+	le.PutUint32(b[atFoundingBytes:], uint32(len(h.founding)))
 	copy(b[atCluster:], h.identity.Cluster[:])
 	copy(b[atStorage:], h.identity.Storage[:])
 	le.PutUint64(b[atNode:], uint64(h.identity.Node))
@@ -79,7 +106,12 @@ func (h *header) encode() []byte {
 	le.PutUint64(b[atHardTerm:], uint64(h.hardState.Term))
 	le.PutUint64(b[atVote:], uint64(h.hardState.Vote))
 	le.PutUint64(b[atCommit:], uint64(h.hardState.Commit))
-	copy(b[headerFixedBytes:], h.configuration)
+	le.PutUint64(b[atKept:], uint64(h.kept))
+	le.PutUint64(b[atDurable:], uint64(h.durable))
+	le.PutUint64(b[atForceIndex:], uint64(h.configurationIndex))
+	le.PutUint32(b[atForceBytes:], uint32(len(h.configuration)))
+	copy(b[headerFixedBytes:], h.founding)
+	copy(b[headerFixedBytes+len(h.founding):], h.configuration)
 	h.seed = headerChecksum(b)
 	le.PutUint32(b[atHeaderChecksum:], h.seed)
 	return b
@@ -122,8 +154,9 @@ func decodeHeader(b []byte) (h header, version uint32, reason string) {
 	if version != formatVersion {
 		return header{}, version, ""
 	}
-	configBytes := int64(le.Uint32(b[atConfigBytes:]))
-	if configBytes > int64(len(b))-headerFixedBytes {
+	foundingEnd := headerFixedBytes + int64(le.Uint32(b[atFoundingBytes:]))
+	forceEnd := foundingEnd + int64(le.Uint32(b[atForceBytes:]))
+	if forceEnd > int64(len(b)) {
 		return header{}, version, "header damaged"
 	}
 	h = header{
@@ -142,9 +175,16 @@ func decodeHeader(b []byte) (h header, version uint32, reason string) {
 			Vote:   raft.NodeID(le.Uint64(b[atVote:])),
 			Commit: raft.Index(le.Uint64(b[atCommit:])),
 		},
-		configuration: b[headerFixedBytes : headerFixedBytes+configBytes],
-		headerBytes:   Offset(len(b)),
-		seed:          sum,
+		kept:               SegmentNumber(le.Uint64(b[atKept:])),
+		durable:            Offset(le.Uint64(b[atDurable:])),
+		founding:           b[headerFixedBytes:foundingEnd:foundingEnd],
+		configuration:      b[foundingEnd:forceEnd:forceEnd],
+		configurationIndex: raft.Index(le.Uint64(b[atForceIndex:])),
+		headerBytes:        Offset(len(b)),
+		seed:               sum,
+	}
+	if h.kept == 0 || h.kept > h.number || h.first == 0 || h.configurationIndex >= h.first {
+		return header{}, version, "a header that this program would not write"
 	}
 	return h, version, ""
 }

@@ -11,8 +11,8 @@ import (
 type index struct {
 	last raft.Index
 	// segments are in order. Invariant: what they cover, one after the other, is
-	// (0, last], and their first do not decrease. A segment whose entries have
-	// all been superseded covers nothing.
+	// all from the first one's first to last, and their first do not decrease. A
+	// segment whose entries have all been superseded covers nothing.
 	segments []coverage
 }
 
@@ -22,6 +22,10 @@ type coverage struct {
 	number  SegmentNumber
 	first   raft.Index
 	offsets []uint32
+	// begins is the header's first. If it is not first, this segment or a later
+	// one supersedes entries of the segments before.
+	begins raft.Index
+	bytes  int64
 	// end is where the records end; known once the segment is sealed.
 	end Offset
 }
@@ -32,15 +36,61 @@ type location struct {
 	offset  Offset
 }
 
-// open adds the segment that the entries from now on are in. The one before it
-// is sealed and ends at previousEnd.
-func (x *index) open(number SegmentNumber, previousEnd Offset) {
+// open adds the segment that the entries from now on are in, which follows the
+// last entry. The segment before it is sealed.
+func (x *index) open(h *header) {
 	if n := len(x.segments); n > 0 {
 		sealed := &x.segments[n-1]
-		sealed.end = previousEnd
+		sealed.end = h.previousEnd
 		sealed.offsets = slices.Clone(sealed.offsets) // gives back the spare capacity
 	}
-	x.segments = append(x.segments, coverage{number: number, first: x.last + 1})
+	x.segments = append(x.segments, coverage{number: h.number, first: h.first, begins: h.first, bytes: h.bytes})
+}
+
+// follow opens h's segment, or begins with it if it is the first one.
+func (x *index) follow(h *header) {
+	if len(x.segments) == 0 {
+		x.begin(h)
+		return
+	}
+	x.open(h)
+}
+
+// begin makes h's segment the first one, and returns those that were there.
+func (x *index) begin(h *header) []coverage {
+	were := x.segments
+	x.segments, x.last = nil, h.first-1
+	x.open(h)
+	return were
+}
+
+// cuttable returns how many segments may go, if the entries up to through may.
+// The log cannot begin with a segment whose header speaks of entries that were
+// superseded later: it would contradict the records.
+func (x *index) cuttable(through raft.Index) int {
+	n := len(x.segments) - 1
+	for n > 0 && (x.segments[n].first > through+1 || x.segments[n].first != x.segments[n].begins) {
+		n--
+	}
+	return n
+}
+
+// cut removes the first n segments and returns them.
+func (x *index) cut(n int) []coverage {
+	were := x.segments[:n:n]
+	x.segments = slices.Clone(x.segments[n:])
+	return were
+}
+
+// first returns the index of the first entry; last+1 if there is none.
+func (x *index) first() raft.Index { return x.segments[0].first }
+
+// size returns how much room the segments take.
+func (x *index) size() (bytes int64) {
+	for n := range x.segments {
+		bytes += x.segments[n].bytes
+	}
+	return bytes
 }
 
 // put notes that the entry at i lies at offset of the newest segment, and that
@@ -66,7 +116,7 @@ func (x *index) truncate(i raft.Index) {
 	}
 }
 
-// locations returns where the entries [lo, hi) lie; they are in (0, last].
+// locations returns where the entries [lo, hi) lie; all of them are there.
 func (x *index) locations(lo, hi raft.Index) []location {
 	found := make([]location, 0, hi-lo)
 	after := sort.Search(len(x.segments), func(n int) bool { return x.segments[n].first > lo })
@@ -80,7 +130,8 @@ func (x *index) locations(lo, hi raft.Index) []location {
 }
 
 // newest returns from which index on the entries take at least so many bytes on
-// disk, or 1 if all of them take less. The newest segment ends at end.
+// disk, or the first one's if all of them take less. The newest segment ends at
+// end.
 func (x *index) newest(bytes int64, end Offset) raft.Index {
 	lo := x.last + 1
 	for n := len(x.segments) - 1; n >= 0; n-- {
@@ -95,5 +146,5 @@ func (x *index) newest(bytes int64, end Offset) raft.Index {
 			lo--
 		}
 	}
-	return max(lo, 1)
+	return lo
 }

@@ -12,32 +12,39 @@ import (
 	"quorate/raft"
 )
 
-// Log is an open log. One goroutine appends; Entries, State, Identity and Size
-// may be called from others meanwhile.
+// Log is an open log. Its methods may be called at the same time; Close waits
+// for Append and Cut.
 type Log struct {
 	options  Options
 	identity Identity
-	// configuration is as the segments' headers hold it: encoded is its bytes.
+	// configuration is the one that the log was made with: founding is its bytes.
 	configuration raft.Configuration
-	encoded       []byte
-	lock          io.Closer
-	ahead         *ahead
-	recovered     Recovery
+	founding      []byte
+	// reserve is how much room Writes with entries leave in a segment.
+	reserve   int64
+	lock      io.Closer
+	ahead     *ahead
+	recovered Recovery
 
-	// The fields from here on belong to the goroutine that appends.
+	writing sync.Mutex // guards the fields below; taken before the others
+	active  segment
+	// buffer holds records that follow active.written, placed says where entries
+	// among them will lie, and buffered how many Writes they are.
+	buffer   []byte
+	placed   []placedEntry
+	buffered int
+	// written is the history without what is in the buffer.
+	written history
 
-	active segment
-	// buffer holds records that follow active.written, and placed says where
-	// entries among them will lie.
-	buffer []byte
-	placed []placedEntry
+	sweeping sync.Mutex // held while segments are removed; taken before mu
 
-	mu sync.RWMutex // guards the fields below
+	mu sync.RWMutex // guards the fields below; they change only with writing held
 	// history includes what is in buffer; index does not.
 	history history
 	index   index
 	failed  error
-	bytes   int64
+	// garbage are segments whose files are to be removed (held or not).
+	garbage []SegmentNumber
 }
 
 // segment is the segment that takes records.
@@ -47,6 +54,8 @@ type segment struct {
 	// written is where the next record goes, and synced how much is known to be
 	// durable. Invariant: headerBytes <= synced <= written <= header.bytes.
 	written, synced Offset
+	// stale is how far a write that found no room may have left bytes.
+	stale Offset
 }
 
 // placedEntry is an entry that the index does not know yet.
@@ -62,22 +71,23 @@ func Exists(fsys vfs.FS, dir string) (bool, error) {
 }
 
 // Create makes an empty log in a directory that holds none, else the error is
-// ErrExists. The log is durable when Create returns; a crash before leaves
+// ErrExists. A member that is to join a cluster begins with a configuration
+// without members. The log is durable when Create returns; a crash before leaves
 // either all of it or nothing that Exists would take for a log.
 func Create(o Options, id Identity, c raft.Configuration) (*Log, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	encoded := raft.AppendConfiguration(nil, c)
-	if len(encoded) > maxHeaderBytes-headerFixedBytes {
-		return nil, fmt.Errorf("wal: a configuration of %d bytes does not fit into a segment's header", len(encoded))
+	founding := raft.AppendConfiguration(nil, c)
+	if len(founding) > maxConfigurationBytes {
+		return nil, fmt.Errorf("wal: a configuration of %d bytes: the limit is %d", len(founding), maxConfigurationBytes)
 	}
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return nil, fmt.Errorf("wal: %w", err)
 	}
 	return lockedLog(o, func(l *Log) error {
-		l.identity, l.configuration, l.encoded = id, c, encoded
+		l.identity, l.configuration, l.founding = id, c, founding
 		return l.create()
 	})
 }
@@ -92,7 +102,8 @@ func (l *Log) create() error {
 	if err := removeAhead(fsys, dir); err != nil {
 		return err
 	}
-	if err := l.begin(header{number: 1, first: 1}, 0); err != nil {
+	l.history = history{kept: 1, configurations: []raft.ConfigurationAt{{Configuration: l.configuration}}}
+	if err := l.begin(l.following(&l.history), 0, nil); err != nil {
 		return err
 	}
 	if err := fsys.SyncDir(filepath.Dir(dir)); err != nil {
@@ -130,7 +141,7 @@ func lockedLog(o Options, fill func(*Log) error) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wal: %w", err)
 	}
-	l := &Log{options: o, lock: lock}
+	l := &Log{options: o, lock: lock, reserve: o.reserve()}
 	l.ahead = newAhead(o)
 	if err := fill(l); err != nil {
 		if l.active.file != nil {
@@ -146,8 +157,8 @@ func lockedLog(o Options, fill func(*Log) error) (*Log, error) {
 // Identity says whose log this is.
 func (l *Log) Identity() Identity { return l.identity }
 
-// Configuration is the members that the log was made with. State returns it
-// too, but reads entries for that.
+// Configuration is the one that the log was made with, and stays that; State has
+// those in force.
 func (l *Log) Configuration() raft.Configuration { return l.configuration }
 
 // Recovery is what Open had to mend.
@@ -167,12 +178,24 @@ func (l *Log) Recovered() Recovery { return l.recovered }
 func (l *Log) Size() (bytes int64, segments int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.bytes, len(l.index.segments)
+	return l.index.size(), len(l.index.segments)
 }
 
-// Close closes the log, after making durable what was written. It is not called
-// while Append runs.
+// Base returns after which entry the log begins, and its term; 0 and 0 if it was
+// never cut and never reset. A node whose state machine has not applied as much
+// needs the image for a Snapshot at this index before it asks for State.
+func (l *Log) Base() (raft.Index, raft.Term) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.history.base, l.history.baseTerm
+}
+
+// Close closes the log, after making durable what was written.
 func (l *Log) Close() error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.sweeping.Lock()
+	defer l.sweeping.Unlock()
 	failed := l.fail(ErrClosed)
 	if l.active.file == nil {
 		return failed
@@ -182,27 +205,28 @@ func (l *Log) Close() error {
 	if failed == ErrClosed {
 		err = l.vouch()
 	}
-	err = errors.Join(err, l.active.file.Close(), l.lock.Close())
-	l.active.file = nil
-	if err != nil {
-		return fmt.Errorf("wal: %w", err)
+	if closeErr := errors.Join(l.active.file.Close(), l.lock.Close()); err == nil && closeErr != nil {
+		err = fmt.Errorf("wal: %w", closeErr)
 	}
-	return nil
+	l.active.file = nil
+	return err
 }
 
 // vouch ends the log with a record that says all before it is durable, so that
-// from now on damage to any of it is told from a torn tail. A full segment goes
-// without.
+// from now on damage to any of it is told from a torn tail. A full segment, or
+// disk, goes without.
 func (l *Log) vouch() error {
 	if err := l.sync(); err != nil {
 		return err
 	}
 	a := &l.active
-	if a.written == a.header.headerBytes || int64(a.written)+recordBytes(voteBytes) > a.header.bytes {
+	if a.written == a.header.headerBytes || !l.fits(recordBytes(voteBytes)+recordBytes(keptBytes)) {
 		return nil
 	}
 	l.buffer = appendHardState(l.buffer, l.place(), a.synced, l.history.hardState)
-	if err := l.flush(); err != nil {
+	if err := l.flush(); IsNoSpace(err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	return l.sync()

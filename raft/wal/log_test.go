@@ -55,7 +55,7 @@ func mustClose(t testing.TB, l *Log) {
 
 func mustAppend(t testing.TB, l *Log, writes ...Write) {
 	t.Helper()
-	if err := l.Append(writes); err != nil {
+	if _, err := l.Append(writes); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -67,6 +67,12 @@ func mustState(t testing.TB, l *Log, applied raft.Index) raft.State {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func mustWholeState(t testing.TB, l *Log) raft.State {
+	t.Helper()
+	base, _ := l.Base()
+	return mustState(t, l, base)
 }
 
 // entries returns entries [lo, hi) of a term, each with some data of its own.
@@ -231,11 +237,11 @@ func TestImpossibleWritesAreRefused(t *testing.T) {
 			defer l.Close()
 			before := Write{HardState: hardState(2, 1, 3), Entries: entries(2, 1, 6, 1), Sync: true}
 			mustAppend(t, l, before)
-			err := l.Append([]Write{w})
+			_, err := l.Append([]Write{w})
 			if err == nil {
 				t.Fatal("it was written")
 			}
-			if again := l.Append([]Write{{Entries: entries(2, 6, 7, 1)}}); again != err {
+			if _, again := l.Append([]Write{{Entries: entries(2, 6, 7, 1)}}); again != err {
 				t.Errorf("then %v", again)
 			}
 		})
@@ -259,8 +265,11 @@ func TestOneLogOneOwner(t *testing.T) {
 			if _, err := Create(o, testIdentity, testConfiguration); !errors.Is(err, ErrExists) {
 				t.Errorf("second Create: %v", err)
 			}
+			_, appendErr := l.Append([]Write{{Sync: true}})
+			_, cutErr := l.Cut(0)
 			for call, err := range map[string]error{
-				"Append": l.Append([]Write{{Sync: true}}),
+				"Append": appendErr,
+				"Cut":    cutErr,
 				"Close":  l.Close(),
 			} {
 				if !errors.Is(err, ErrClosed) {

@@ -2,10 +2,12 @@ package wal
 
 // This property drives a log and the simplest thing that could be one, a slice
 // of entries and a HardState, with the same random calls: appends, entries of a
-// new leader that supersede others, groups, reads, reopenings after Close, after
+// new leader that supersede others, groups, snapshots, cuts, reads, reopenings after Close, after
 // the death of the process and after the loss of power. They never differ.
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -16,7 +18,7 @@ import (
 
 func TestLogBehavesLikeASlice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{disk: vfs.NewMem(), states: []modelState{{}}}
+		m := &machine{disk: vfs.NewMem(), states: []modelState{emptyLog()}}
 		m.options = func() Options {
 			o := memOptions(m.disk)
 			o.SegmentBytes = m.segmentBytes
@@ -30,6 +32,7 @@ func TestLogBehavesLikeASlice(t *testing.T) {
 		m.log = l
 		t.Repeat(map[string]func(*rapid.T){
 			"append": m.append,
+			"cut":    m.cut,
 			"read":   m.read,
 			"close":  m.close,
 			"kill":   m.kill,
@@ -55,20 +58,26 @@ func (m *machine) model() modelState { return m.states[len(m.states)-1] }
 // write draws a Write that the core could make.
 func (m *machine) write(t *rapid.T) (w Write) {
 	model := m.model()
+	if rapid.IntRange(0, 9).Draw(t, "snapshot") == 0 {
+		model = m.snapshot(t, &w)
+	}
 	hs := model.hardState
-	last := raft.Index(len(model.entries))
+	last := model.last()
 	if rapid.Bool().Draw(t, "new term") {
 		hs.Term++
 		hs.Vote = raft.NodeID(rapid.IntRange(0, 3).Draw(t, "vote"))
 	}
 	if hs.Term > 0 && rapid.Bool().Draw(t, "entries") {
 		first := last + 1
-		if last > 0 && model.entries[last-1].Term < hs.Term {
+		if last > model.base && model.termAt(last) < hs.Term {
 			first = raft.Index(rapid.Uint64Range(uint64(hs.Commit)+1, uint64(last)+1).Draw(t, "first"))
 		}
 		count := rapid.IntRange(1, 6).Draw(t, "count")
 		dataBytes := rapid.SampledFrom([]int{0, 1, 7, 8, 100, 1000, 5000}).Draw(t, "bytes")
 		w.Entries = entries(hs.Term, first, first+raft.Index(count), dataBytes)
+		if rapid.IntRange(0, 3).Draw(t, "change") == 0 {
+			w.Entries[0] = change(hs.Term, first, raft.NodeID(rapid.IntRange(3, 6).Draw(t, "mark")))[0]
+		}
 		last = first + raft.Index(count) - 1
 	}
 	hs.Commit = raft.Index(rapid.Uint64Range(uint64(hs.Commit), uint64(last)).Draw(t, "commit"))
@@ -79,42 +88,88 @@ func (m *machine) write(t *rapid.T) (w Write) {
 	return w
 }
 
+// snapshot draws one, and returns what the log holds then.
+func (m *machine) snapshot(t *rapid.T, w *Write) modelState {
+	model := m.model()
+	index := model.hardState.Commit + raft.Index(rapid.IntRange(0, 20).Draw(t, "beyond the commit index"))
+	term := model.hardState.Term
+	if index == 0 || term == 0 {
+		return model
+	}
+	if index <= model.last() {
+		term = model.termAt(index)
+	}
+	w.Snapshot = snapshotAt(index, term, raft.NodeID(rapid.IntRange(3, 6).Draw(t, "mark")))
+	return model.after(*w)
+}
+
 func (m *machine) append(t *rapid.T) {
 	var writes []Write
-	sync := false
+	durable := 0
 	for range rapid.IntRange(1, 4).Draw(t, "writes") {
 		w := m.write(t)
-		sync = sync || w.Sync
 		writes = append(writes, w)
 		m.states = append(m.states, m.model().after(w))
+		if w.Sync {
+			durable = len(m.states) - 1
+		} else if w.Snapshot != nil {
+			durable = max(durable, len(m.states)-1)
+		}
 	}
-	if err := m.log.Append(writes); err != nil {
+	if _, err := m.log.Append(writes); err != nil {
 		t.Fatal(err)
 	}
-	if sync {
-		m.states = m.states[len(m.states)-1:]
+	if slices.ContainsFunc(writes, func(w Write) bool { return w.Sync }) {
+		durable = len(m.states) - 1
 	}
+	m.states = m.states[durable:]
+}
+
+// cut cuts up to some committed entry, or tries more.
+func (m *machine) cut(t *rapid.T) {
+	model := m.model()
+	through := raft.Index(rapid.Uint64Range(0, uint64(model.hardState.Commit)+3).Draw(t, "through"))
+	base, err := m.log.Cut(through)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if base < model.cut || base > max(model.cut, min(through, model.hardState.Commit)) {
+		t.Fatalf("Cut(%d) = %d, which was at %d; commit index %d", through, base, model.cut, model.hardState.Commit)
+	}
+	if base > model.cut {
+		model.mayCut, model.cut = base, base
+		m.states = []modelState{model} // it flushes
+		return
+	}
+	// Segments without live entries may have gone: then, too, all is durable.
 }
 
 func (m *machine) read(t *rapid.T) {
-	all := m.model().entries
+	model := m.model()
+	first := model.cut + 1
+	all := model.above(model.cut)
+	if first > 1 {
+		if _, err := m.log.Entries(first-1, first+1, 1); !errors.Is(err, ErrCut) {
+			t.Fatalf("entry %d was cut off: %v", first-1, err)
+		}
+	}
 	if len(all) == 0 {
 		t.Skip("nothing to read")
 	}
-	lo := rapid.IntRange(1, len(all)).Draw(t, "lo")
-	hi := rapid.IntRange(lo+1, len(all)+1).Draw(t, "hi")
+	lo := rapid.IntRange(0, len(all)-1).Draw(t, "lo")
+	hi := rapid.IntRange(lo+1, len(all)).Draw(t, "hi")
 	maxBytes := rapid.IntRange(0, 10000).Draw(t, "max bytes")
-	got, err := m.log.Entries(raft.Index(lo), raft.Index(hi), maxBytes)
+	got, err := m.log.Entries(first+raft.Index(lo), first+raft.Index(hi), maxBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var bytes int64
 	fit := 0
-	for fit < hi-lo && (fit == 0 || bytes+recordBytes(len(all[lo-1+fit].Data)) <= int64(maxBytes)) {
-		bytes += recordBytes(len(all[lo-1+fit].Data))
+	for fit < hi-lo && (fit == 0 || bytes+recordBytes(len(all[lo+fit].Data)) <= int64(maxBytes)) {
+		bytes += recordBytes(len(all[lo+fit].Data))
 		fit++
 	}
-	if !equalEntries(got, all[lo-1:lo-1+fit]) {
+	if !equalEntries(got, all[lo:lo+fit]) {
 		t.Fatalf("Entries(%d, %d, %d): %d entries, want %d, or they differ", lo, hi, maxBytes, len(got), fit)
 	}
 }
@@ -144,7 +199,7 @@ func (m *machine) power(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.log = l
-	s, err := l.State(0)
+	s, err := wholeState(l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,22 +222,11 @@ func (m *machine) reopen(t *rapid.T) {
 }
 
 func (m *machine) check(t *rapid.T) {
-	s, err := m.log.State(0)
+	s, err := wholeState(m.log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !m.model().equal(s) {
-		t.Fatalf("%+v, last %d; want %+v, last %d", s.HardState, s.Last, m.model().hardState, len(m.model().entries))
-	}
-	for _, e := range s.Entries {
-		term := raft.Term(0)
-		for _, run := range s.Runs {
-			if run.First <= e.Index {
-				term = run.Term
-			}
-		}
-		if term != e.Term {
-			t.Fatalf("runs %v give entry %d term %d, not %d", s.Runs, e.Index, term, e.Term)
-		}
+	if model := m.model(); !model.equal(s) {
+		t.Fatalf("%+v, base %d, last %d; want %+v, base %d, last %d", s.HardState, s.Base, s.Last, model.hardState, model.cut, model.last())
 	}
 }

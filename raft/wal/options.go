@@ -43,11 +43,12 @@ type Options struct {
 	// the background: the same calls then lead to the same operations in the same
 	// order, as simulations need.
 	InlineAhead bool
-	// OnLowSpace, when not nil, is called with the error when a segment could not
-	// be made ahead, and with nil when that works again. The log still takes
-	// writes until the current segment and those already made are full; then
-	// Append fails. It is called from the background goroutine or, with
-	// InlineAhead, from Open and Append.
+	// OnLowSpace, when not nil, is called with the error when no segment is ahead
+	// any more and none could be made, and with nil when one could be made again.
+	// In between the log takes entries until the current segment is full, and
+	// then, for a while, only writes without entries. It is called from the
+	// background goroutine, from Append, Cut or Refill, or, with InlineAhead, from
+	// Open.
 	OnLowSpace func(err error)
 }
 
@@ -58,7 +59,16 @@ const (
 	defaultCacheBytes    = 16 << 20
 	defaultSegmentsAhead = 2
 	maxSegmentsAhead     = 2
+	// What is kept of a segment for writes without entries: a 64th, at least
+	// 256 bytes and at most 64 KiB, which is room for 1,300 elections.
+	reservedPart     = 64
+	minReservedBytes = 256
+	maxReservedBytes = 64 << 10
 )
+
+func (o *Options) reserve() int64 {
+	return min(max(o.SegmentBytes/reservedPart, minReservedBytes), maxReservedBytes)
+}
 
 func (o Options) withDefaults() (Options, error) {
 	if o.FS == nil {

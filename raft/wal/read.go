@@ -2,39 +2,44 @@ package wal
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate/raft"
 )
 
 // State is what the core starts from: it is called before the first Append.
-// Applied is the state machine's: the log
-// must reach as far, and its entries above that are all returned, with older
-// ones as Options.CacheBytes says. The commit index is at least applied.
+// Applied is the state machine's: the log must begin before it and reach as far,
+// and its entries above that are all returned, with older ones as
+// Options.CacheBytes says. The commit index is at least applied.
 func (l *Log) State(applied raft.Index) (raft.State, error) {
 	l.mu.RLock()
 	err := l.failed
-	hs, last := l.history.hardState, l.history.last
-	runs := append([]raft.TermRun(nil), l.history.runs...)
+	h, first := l.history, l.index.segments[0].number
 	lo := min(applied+1, l.index.newest(int64(l.options.CacheBytes), l.active.written))
 	l.mu.RUnlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return raft.State{}, err
-	}
-	if applied > last {
+	case applied > h.last:
 		return raft.State{}, corrupt(l.active.header.number, nowhere,
-			"the log has lost its end: the state machine has applied %d, the last entry is %d", applied, last)
+			"the log has lost its end: the state machine has applied %d, the last entry is %d", applied, h.last)
+	case applied < h.base:
+		return raft.State{}, corrupt(first, nowhere,
+			"the log begins after entry %d, and the state machine has applied %d only", h.base, applied)
 	}
-	entries, err := l.read(lo, last+1, 0)
+	entries, err := l.read(lo, h.last+1, 0)
 	if err != nil {
 		return raft.State{}, err
 	}
-	hs.Commit = max(hs.Commit, applied)
+	h.hardState.Commit = max(h.hardState.Commit, applied)
 	return raft.State{
-		HardState:      hs,
-		Configurations: []raft.ConfigurationAt{{Configuration: l.configuration}},
+		HardState:      h.hardState,
+		Base:           h.base,
+		BaseTerm:       h.baseTerm,
+		Configurations: slices.Clone(h.configurations),
 		Applied:        applied,
-		Last:           last,
-		Runs:           runs,
+		Last:           h.last,
+		Runs:           slices.Clone(h.runs),
 		Entries:        entries,
 	}, nil
 }
@@ -42,20 +47,34 @@ func (l *Log) State(applied raft.Index) (raft.State, error) {
 // Entries reads the entries [lo, hi), or the first of them that take no more
 // than maxBytes on disk (40 bytes an entry besides its data), but one at least.
 // Entries that have been superseded or that Append is still writing are not
-// there: fewer are returned, or an error when lo itself is beyond the end.
+// there: fewer are returned, or an error when lo itself is beyond the end. When
+// lo was cut off, the error is ErrCut.
 func (l *Log) Entries(lo, hi raft.Index, maxBytes int) ([]raft.Entry, error) {
 	maxBytes = max(maxBytes, 1)
 	l.mu.RLock()
-	err, last := l.failed, l.index.last
+	err, first, last := l.failed, l.index.first(), l.index.last
 	l.mu.RUnlock()
 	switch {
 	case err != nil:
 		return nil, err
 	case lo == 0 || lo >= hi || lo > last:
-		return nil, fmt.Errorf("wal: there are no entries [%d, %d): the log holds [1, %d]", lo, hi, last)
+		return nil, fmt.Errorf("wal: there are no entries [%d, %d): the log holds [%d, %d]", lo, hi, first, last)
+	case lo < first:
+		return nil, fmt.Errorf("wal: entry %d: %w, it holds [%d, %d]", lo, ErrCut, first, last)
 	}
 	hi = min(hi, lo+raft.Index(maxBytes/recordHeaderBytes)+1)
-	return l.read(lo, hi, int64(maxBytes))
+	entries, err := l.read(lo, hi, int64(maxBytes))
+	if notExist(err) && lo < l.first() {
+		return nil, fmt.Errorf("wal: entry %d: %w meanwhile", lo, ErrCut)
+	}
+	return entries, err
+}
+
+// first returns the index of the first entry that the log has, or would have.
+func (l *Log) first() raft.Index {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.index.first()
 }
 
 // read reads the entries [lo, hi) as far as they are there. maxBytes 0 means no
@@ -63,6 +82,10 @@ func (l *Log) Entries(lo, hi raft.Index, maxBytes int) ([]raft.Entry, error) {
 func (l *Log) read(lo, hi raft.Index, maxBytes int64) ([]raft.Entry, error) {
 	l.mu.RLock()
 	hi = min(hi, l.index.last+1)
+	if lo < l.index.first() {
+		l.mu.RUnlock()
+		return nil, fmt.Errorf("wal: entry %d: %w meanwhile", lo, ErrCut)
+	}
 	if lo >= hi {
 		l.mu.RUnlock()
 		return nil, nil

@@ -33,12 +33,22 @@ const (
 	entryRecord recordType = 1
 	// hardStateRecord is a HardState: Term in term, Commit in index, Vote as data.
 	hardStateRecord recordType = 2
+	// cutRecord says that the log begins with a later segment from now on: index
+	// and term are those of the last entry before it, the number is the data. It
+	// is durable before the first of the segments that it gives up is removed, and
+	// it always is a Write of its own.
+	cutRecord recordType = 3
 )
 
 // flagMore says that the record's Write goes on in the next record.
 const flagMore = 1
 
-const voteBytes = 8
+// voteBytes and keptBytes are the data's length in a hardStateRecord and in a
+// cutRecord.
+const (
+	voteBytes = 8
+	keptBytes = 8
+)
 
 // castagnoli is CRC32C, for which processors have an instruction.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -126,8 +136,9 @@ func decodeRecord(h []byte, p place) (r record, reason string) {
 		dataChecksum: le.Uint32(h[atDataChecksum:]),
 	}
 	switch {
-	case r.kind != entryRecord && r.kind != hardStateRecord,
+	case r.kind < entryRecord || r.kind > cutRecord,
 		r.kind == hardStateRecord && r.dataBytes != voteBytes,
+		r.kind == cutRecord && (r.dataBytes != keptBytes || r.more),
 		h[atFlags]&^flagMore != 0,
 		h[atReserved] != 0,
 		r.synced > p.offset:
@@ -160,4 +171,15 @@ func appendHardState(b []byte, p place, synced Offset, hs raft.HardState) []byte
 	var vote [voteBytes]byte
 	binary.LittleEndian.PutUint64(vote[:], uint64(hs.Vote))
 	return appendRecord(b, p, &record{kind: hardStateRecord, index: hs.Commit, term: hs.Term, synced: synced}, vote[:])
+}
+
+// kept returns the segment that a cutRecord with this data names.
+func (r *record) kept(data []byte) SegmentNumber {
+	return SegmentNumber(binary.LittleEndian.Uint64(data))
+}
+
+func appendCut(b []byte, p place, synced Offset, h *history) []byte {
+	var kept [keptBytes]byte
+	binary.LittleEndian.PutUint64(kept[:], uint64(h.kept))
+	return appendRecord(b, p, &record{kind: cutRecord, index: h.base, term: h.baseTerm, synced: synced}, kept[:])
 }

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
@@ -15,15 +16,12 @@ func (l *Log) recover() error {
 	if err != nil {
 		return err
 	}
-	last := len(headers) - 1
-	l.identity = headers[last].identity
-	l.encoded = headers[last].configuration
-	if l.configuration, err = raft.DecodeConfiguration(l.encoded); err != nil {
-		return corrupt(headers[last].number, headerFixedBytes, "%s", err)
+	if err := l.beginWith(&headers[0]); err != nil {
+		return err
 	}
 	var buffer []byte
 	for i := range headers {
-		s := replay{log: l, header: &headers[i], sealed: i < last}
+		s := replay{log: l, header: &headers[i], sealed: i < len(headers)-1}
 		if s.sealed {
 			s.end = headers[i+1].previousEnd
 		} else {
@@ -32,8 +30,11 @@ func (l *Log) recover() error {
 		if buffer, err = s.run(buffer); err != nil {
 			return err
 		}
-		l.bytes += headers[i].bytes
 	}
+	if h := &l.history; h.hardState.Commit < h.base {
+		return corrupt(headers[0].number, atFirst, "the log begins after entry %d, and only %d were committed", h.base, h.hardState.Commit)
+	}
+	l.written = l.history
 	// The last segment's name may not be durable yet.
 	if err := l.options.FS.SyncDir(l.options.Dir); err != nil {
 		return fmt.Errorf("wal: %w", err)
@@ -41,41 +42,111 @@ func (l *Log) recover() error {
 	if err := l.options.FS.SyncDir(filepath.Dir(l.options.Dir)); err != nil {
 		return fmt.Errorf("wal: %w", err)
 	}
+	return l.sweep()
+}
+
+// beginWith fills in what the first segment says of what was before it.
+func (l *Log) beginWith(h *header) (err error) {
+	l.identity, l.founding = h.identity, h.founding
+	if l.configuration, err = raft.DecodeConfiguration(h.founding); err != nil {
+		return corrupt(h.number, headerFixedBytes, "%s", err)
+	}
+	c, err := raft.DecodeConfiguration(h.configuration)
+	if err != nil {
+		return corrupt(h.number, headerFixedBytes, "%s", err)
+	}
+	l.history = history{
+		hardState:      h.hardState,
+		kept:           h.kept,
+		base:           h.first - 1,
+		baseTerm:       h.previousTerm,
+		last:           h.first - 1,
+		configurations: []raft.ConfigurationAt{{Index: h.configurationIndex, Configuration: c}},
+	}
 	return nil
 }
 
-// readHeaders reads the headers of all segments and checks that they follow
-// each other.
+// readHeaders reads the headers of the log's segments and checks that they
+// follow each other. What lies before them is garbage, which a crash has kept
+// from being removed; but a file of another log is noticed there too, lest that
+// log's last segment make garbage of this one.
 func (l *Log) readHeaders() ([]header, error) {
 	numbers, err := listSegments(l.options.FS, l.options.Dir)
 	if err != nil {
 		return nil, err
 	}
-	headers := make([]header, len(numbers))
+	headers, errs := make([]header, len(numbers)), make([]error, len(numbers))
+	var identity *Identity
 	for i, number := range numbers {
-		if want := SegmentNumber(i + 1); number != want {
-			return nil, corrupt(want, nowhere, "the file %s is missing", segmentPath("", want))
+		if headers[i], errs[i] = l.openHeader(number); errs[i] != nil {
+			continue
 		}
-		if headers[i], err = l.openHeader(number); err != nil {
-			return nil, err
+		if identity == nil {
+			identity = &headers[i].identity
 		}
-		h := &headers[i]
-		if h.identity != headers[0].identity {
+		if headers[i].identity != *identity {
 			return nil, &ForeignError{
 				Segment: number,
-				Have:    h.identity,
-				Log:     headers[0].identity,
+				Have:    headers[i].identity,
+				Log:     *identity,
 				Hint:    "A file of another log was copied into this one's directory. " + reseed,
 			}
 		}
-		if i > 0 {
-			previous := &headers[i-1]
-			if h.previousEnd < previous.headerBytes || int64(h.previousEnd) > previous.bytes {
-				return nil, corrupt(number, atPreviousEnd, "the segment before it cannot end at %d", h.previousEnd)
-			}
+	}
+	last := len(numbers) - 1
+	if errs[last] != nil {
+		return nil, errs[last]
+	}
+	kept, err := l.newestKept(&headers[last])
+	if err != nil {
+		return nil, err
+	}
+	first := 0
+	for first < len(numbers) && numbers[first] < kept {
+		first++
+	}
+	l.garbage = numbers[:first]
+	for i := first; i <= last || i == first; i++ {
+		if want := kept + SegmentNumber(i-first); i > last || numbers[i] != want {
+			return nil, corrupt(want, nowhere, "the file %s is missing", segmentPath("", want))
+		}
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		if i > first && !headers[i].follows(&headers[i-1]) {
+			return nil, corrupt(numbers[i], atPreviousEnd, "the segment before it cannot end at %d", headers[i].previousEnd)
 		}
 	}
-	return headers, nil
+	return headers[first:], nil
+}
+
+// newestKept returns the segment with which the log begins. The last segment
+// knows: its header says what held when it began, and cutRecords in it what came
+// later. If the one that counts is not read because of damage before it, the
+// segments that are expected instead are gone, and the log does not open.
+func (l *Log) newestKept(h *header) (SegmentNumber, error) {
+	file, err := l.options.FS.Open(segmentPath(l.options.Dir, h.number))
+	if err != nil {
+		return 0, fmt.Errorf("wal: segment %v: %w", h.number, err)
+	}
+	defer file.Close()
+	r := &reader{file: file, place: place{segment: h.number, seed: h.seed}, end: Offset(h.bytes), aheadBytes: readAheadBytes}
+	kept := h.kept
+	for at := h.headerBytes; ; {
+		rec, data, reason, err := r.record(at)
+		if err != nil || reason != "" {
+			return kept, err
+		}
+		if rec.kind == cutRecord {
+			kept = rec.kept(data)
+		}
+		at += Offset(rec.bytes())
+	}
+}
+
+// follows reports whether the segment before may end where h says.
+func (h *header) follows(previous *header) bool {
+	return h.previousEnd >= previous.headerBytes && int64(h.previousEnd) <= previous.bytes
 }
 
 // openHeader reads a segment's header and checks it against the file's name and
@@ -98,6 +169,8 @@ func (l *Log) openHeader(number SegmentNumber) (header, error) {
 		return header{}, corrupt(number, atNumber, "the header is that of segment %v", h.number)
 	case h.bytes < int64(h.headerBytes) || h.bytes > 1<<32:
 		return header{}, corrupt(number, atSegmentBytes, "an impossible length of %d bytes", h.bytes)
+	case h.durable != 0 && (h.durable < h.headerBytes || int64(h.durable) > h.bytes):
+		return header{}, corrupt(number, atDurable, "records that cannot end at %d", h.durable)
 	case bytes < h.bytes:
 		return header{}, corrupt(number, Offset(bytes), "the file was cut short, from %d bytes,", h.bytes)
 	}
@@ -132,12 +205,7 @@ func readHeader(file vfs.File, number SegmentNumber) (header, error) {
 	case reason != "":
 		return header{}, corrupt(number, 0, "%s", reason)
 	case version != formatVersion:
-		return header{}, &FormatError{
-			Segment:  number,
-			Version:  version,
-			Readable: formatVersion,
-			Hint:     "Start the version of quorate that wrote it, or a newer one.",
-		}
+		return header{}, formatError(number, version)
 	}
 	return h, nil
 }
@@ -157,12 +225,19 @@ type replay struct {
 	sealed bool
 	end    Offset
 
-	// write is the Write whose records are being read, at offset writeAt.
+	// entries are those of the Write whose records are being read, at offset
+	// writeAt.
 	writeAt Offset
-	entries []placedEntry
-	terms   []raft.Term
+	entries []replayedEntry
 	// vouched is the highest synced of all records.
 	vouched Offset
+}
+
+// replayedEntry is an entry of a Write that is not complete yet.
+type replayedEntry struct {
+	placedEntry
+	term          raft.Term
+	configuration *raft.Configuration // that it carries, if it does
 }
 
 // run reads the segment, through buffer or a larger one, which it returns.
@@ -200,6 +275,7 @@ func (s *replay) run(buffer []byte) ([]byte, error) {
 // begin checks the header against the segments before.
 func (s *replay) begin() error {
 	h, history := s.header, &s.log.history
+	c := history.inForce()
 	switch {
 	case h.first != history.last+1:
 		return corrupt(h.number, atFirst, "it begins with entry %d, after entry %d", h.first, history.last)
@@ -207,8 +283,13 @@ func (s *replay) begin() error {
 		return corrupt(h.number, atPreviousTerm, "it follows an entry of term %d, not %d", h.previousTerm, history.term(history.last))
 	case h.hardState != history.hardState:
 		return corrupt(h.number, atHardTerm, "it begins with another term, vote or commit index than the one before it ends with")
+	case h.kept != history.kept:
+		return corrupt(h.number, atKept, "it begins when the log began with segment %v, not %v", h.kept, history.kept)
+	case !bytes.Equal(h.founding, s.log.founding), h.configurationIndex != c.Index,
+		!bytes.Equal(h.configuration, raft.AppendConfiguration(nil, c.Configuration)):
+		return corrupt(h.number, headerFixedBytes, "it begins with another configuration than the one before it ends with")
 	}
-	s.log.index.open(h.number, h.previousEnd)
+	s.log.index.follow(h)
 	s.writeAt, s.vouched = h.headerBytes, h.headerBytes
 	return nil
 }
@@ -251,27 +332,53 @@ func (s *replay) record(at Offset, rec *record, data []byte) error {
 		return fmt.Errorf("%d bytes durable after %d", rec.synced, s.vouched)
 	}
 	s.vouched = rec.synced
+	if rec.kind == cutRecord {
+		return s.cut(rec, data)
+	}
 	if rec.kind == entryRecord {
-		s.entries = append(s.entries, placedEntry{rec.index, at})
-		s.terms = append(s.terms, rec.term)
+		e := rec.entry(data)
+		c, err := configurationOf(&e)
+		if err != nil {
+			return err
+		}
+		s.entries = append(s.entries, replayedEntry{placedEntry{rec.index, at}, rec.term, c})
 	}
 	if rec.more {
 		return nil
 	}
 	history := &s.log.history
-	for i, e := range s.entries {
-		if err := history.entry(e.index, s.terms[i]); err != nil {
+	for _, e := range s.entries {
+		if err := history.entry(e.index, e.term, e.configuration); err != nil {
 			return err
 		}
 		s.log.index.put(e.index, e.offset)
 	}
-	s.entries, s.terms = s.entries[:0], s.terms[:0]
+	s.entries = s.entries[:0]
 	if rec.kind == hardStateRecord {
 		if err := history.setHardState(rec.hardState(data)); err != nil {
 			return err
 		}
 	}
 	return history.complete()
+}
+
+// cut takes a cutRecord in. The log was opened at the segment that the newest of
+// them names, so there is nothing to cut off: an older one is about segments that
+// are not looked at, and the newest agrees with what its segment says.
+func (s *replay) cut(rec *record, data []byte) error {
+	history := &s.log.history
+	kept, first := rec.kept(data), s.log.index.segments[0].number
+	switch {
+	case len(s.entries) > 0:
+		return fmt.Errorf("the log is cut in the middle of a write")
+	case kept <= history.kept || kept > s.header.number:
+		return fmt.Errorf("the log begins with segment %v after %v", kept, history.kept)
+	case kept == first && (rec.index != history.base || rec.term != history.baseTerm):
+		return fmt.Errorf("the log begins after entry %d of term %d, and segment %v after %d of term %d",
+			rec.index, rec.term, first, history.base, history.baseTerm)
+	}
+	history.kept = kept
+	return nil
 }
 
 // mendTail decides what the first bad record of the last segment means. If a
@@ -282,6 +389,9 @@ func (s *replay) mendTail(r *reader, bad Offset, reason string) error {
 	dirtyEnd, proof, err := s.searchProof(r, bad)
 	if err != nil {
 		return err
+	}
+	if bad < s.header.durable {
+		return corrupt(s.header.number, bad, "%s", reason) // the segment got its name after that
 	}
 	if proof != 0 {
 		return &CorruptError{

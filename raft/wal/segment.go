@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"quorate/internal/vfs"
+	"quorate/raft"
 )
 
 // A segment's file is called by its number. One that was made ahead has no
@@ -61,68 +62,141 @@ func (l *Log) roll(writeBytes int64) error {
 		return err
 	}
 	sealed := l.active
-	err := l.begin(header{
-		number:       sealed.header.number + 1,
-		first:        l.history.last + 1,
-		previousTerm: l.history.term(l.history.last),
-		previousEnd:  sealed.written,
-		hardState:    l.history.hardState,
-	}, writeBytes)
-	if err != nil {
+	h := l.following(&l.history)
+	h.previousEnd = sealed.written
+	if err := l.begin(h, writeBytes, nil); err != nil {
 		return err
 	}
+	return l.rolled(sealed)
+}
+
+// rolled ends what begin has begun.
+func (l *Log) rolled(sealed segment) error {
 	if err := sealed.file.Close(); err != nil {
-		return fmt.Errorf("wal: segment %v: %w", sealed.header.number, err)
+		return forGood(fmt.Errorf("wal: segment %v: %w", sealed.header.number, err))
 	}
 	l.ahead.wake()
 	return nil
 }
 
-// begin makes the segment that h describes the active one.
-func (l *Log) begin(h header, writeBytes int64) error {
-	h.identity, h.configuration = l.identity, l.encoded
-	file, err := l.ahead.take(h.number)
-	if err != nil {
-		return fmt.Errorf("wal: segment %v: %w", h.number, err)
+// reset does a Write with a Snapshot: the log begins in a new segment, in which
+// the Write's records are durable before it gets its name. So a crash leaves the
+// log as it was or as it is to be; the segments before no longer count.
+func (l *Log) reset(w *Write, writeBytes int64) error {
+	if err := l.flush(); err != nil {
+		return err
 	}
-	err = l.writeHeader(file, &h, writeBytes)
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
+	superseded := l.active
+	after := l.history
+	if err := after.reset(w.Snapshot, superseded.header.number+1); err != nil {
+		return refused(err)
 	}
-	if err == nil {
-		// Opened again, so that errors call it by its new name.
-		file, err = l.options.FS.Open(segmentPath(l.options.Dir, h.number))
+	h := l.following(&after)
+	if len(h.configuration) > maxConfigurationBytes {
+		return refused(fmt.Errorf("a configuration of %d bytes: the limit is %d", len(h.configuration), maxConfigurationBytes))
 	}
-	if err != nil {
-		return fmt.Errorf("wal: segment %v: %w", h.number, err)
+	if err := after.accept(w); err != nil {
+		return refused(err)
 	}
-	at := h.headerBytes
-	l.active = segment{file: file, header: h, written: at, synced: at}
+	if err := l.begin(h, writeBytes, w); err != nil {
+		return err
+	}
 	l.mu.Lock()
-	l.index.open(h.number, h.previousEnd)
-	l.bytes += h.bytes
+	l.history = after
 	l.mu.Unlock()
+	l.written = after
+	if err := l.rolled(superseded); err != nil {
+		return err
+	}
+	_ = l.sweep() // the next Cut or Open tries again
 	return nil
 }
 
-// writeHeader makes a segment of a file made ahead.
-func (l *Log) writeHeader(file vfs.File, h *header, writeBytes int64) error {
-	fsys, dir := l.options.FS, l.options.Dir
-	h.encode() // for headerBytes, which bytes depends on
-	h.bytes = max(l.options.SegmentBytes, roundUp(int64(h.headerBytes)+writeBytes, blockBytes))
-	if h.bytes > l.options.SegmentBytes {
-		if err := file.Preallocate(h.bytes); err != nil {
+// following returns the header of the segment after the active one, which begins
+// with h.
+func (l *Log) following(h *history) header {
+	c := h.inForce()
+	return header{
+		number:             l.active.header.number + 1,
+		kept:               h.kept,
+		first:              h.last + 1,
+		previousTerm:       h.term(h.last),
+		hardState:          h.hardState,
+		configuration:      raft.AppendConfiguration(nil, c.Configuration),
+		configurationIndex: c.Index,
+	}
+}
+
+// begin makes the segment that h describes the active one, with room for a Write
+// of so many bytes; if w is not nil, that Write is in it when it gets its name.
+// The buffer is empty. After an error without a name, nothing has changed.
+func (l *Log) begin(h header, writeBytes int64, w *Write) error {
+	h.identity, h.founding = l.identity, l.founding
+	h.bytes = max(l.options.SegmentBytes, roundUp(int64(h.size())+writeBytes+l.reserve, blockBytes))
+	if w != nil && writeBytes > 0 {
+		h.durable = h.size() + Offset(writeBytes)
+	}
+	made, err := l.ahead.take()
+	if err != nil {
+		return fmt.Errorf("wal: segment %v: %w", h.number, err)
+	}
+	before := l.active
+	encoded := h.encode()
+	l.active = segment{file: made.file, header: h, written: h.headerBytes, synced: h.headerBytes}
+	if w != nil {
+		l.encode(w)
+	}
+	if err = l.name(made, encoded); err == nil {
+		// Opened again, so that errors call it by its new name.
+		var file vfs.File
+		if file, err = l.options.FS.Open(segmentPath(l.options.Dir, h.number)); err == nil {
+			l.active.file = file
+		}
+		err = forGood(err)
+	}
+	if err != nil {
+		l.active = before
+		l.empty()
+		return fmt.Errorf("wal: segment %v: %w", h.number, err)
+	}
+	l.active.written = l.end()
+	l.active.synced = l.active.written
+	l.mu.Lock()
+	if h.beginsLog() {
+		l.discard(l.index.begin(&h))
+	} else {
+		l.index.open(&h)
+	}
+	l.mu.Unlock()
+	l.flushed()
+	return nil
+}
+
+// name makes the active segment of a file made ahead: it writes header and
+// buffer, and gives it its name.
+func (l *Log) name(made aheadFile, header []byte) error {
+	fsys, dir, a := l.options.FS, l.options.Dir, &l.active
+	err := func() error {
+		if a.header.bytes > l.options.SegmentBytes {
+			if err := made.file.Preallocate(a.header.bytes); err != nil {
+				return err
+			}
+		}
+		if _, err := made.file.WriteAt(append(header, l.buffer...), 0); err != nil {
 			return err
 		}
-	}
-	if _, err := file.WriteAt(h.encode(), 0); err != nil {
+		if err := made.file.Sync(); err != nil {
+			return err
+		}
+		return fsys.Rename(made.path, segmentPath(dir, a.header.number))
+	}()
+	if err != nil {
+		l.ahead.discard(made)
+		l.ahead.wake()
 		return err
 	}
-	if err := file.Sync(); err != nil {
-		return err
+	if err := made.file.Close(); err != nil {
+		return forGood(err)
 	}
-	if err := fsys.Rename(aheadPath(dir, h.number), segmentPath(dir, h.number)); err != nil {
-		return err
-	}
-	return fsys.SyncDir(dir)
+	return forGood(fsys.SyncDir(dir))
 }

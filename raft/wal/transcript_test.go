@@ -74,7 +74,12 @@ var stageCommands = map[string]func(*stage, *datadriven.TestData) string{
 		for _, line := range strings.Split(d.Input, "\n") {
 			writes = append(writes, parseWrite(s.t, line))
 		}
-		return s.told(d, s.log.Append(writes))
+		taken, err := s.log.Append(writes)
+		out := s.told(d, err)
+		if err != nil {
+			out += fmt.Sprintf("taken: %d of %d\n", taken, len(writes))
+		}
+		return out
 	},
 	"state": func(s *stage, d *datadriven.TestData) string {
 		state, err := s.log.State(0)
@@ -269,6 +274,11 @@ func describeRecords(t *testing.T, disk *vfs.Mem, number SegmentNumber) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "header: from entry %d, after one of term %d; term %d, vote %d, commit %d; the segment before ends at %d\n",
 		h.first, h.previousTerm, h.hardState.Term, h.hardState.Vote, h.hardState.Commit, h.previousEnd)
+	fmt.Fprintf(&b, "header: the log begins with segment %v; configuration of entry %d", h.kept, h.configurationIndex)
+	if h.durable != 0 {
+		fmt.Fprintf(&b, "; records were durable up to %d", h.durable)
+	}
+	b.WriteByte('\n')
 	r := reader{file: file, place: place{segment: number, seed: h.seed}, end: Offset(h.bytes), aheadBytes: blockBytes}
 	for at := h.headerBytes; ; {
 		rec, data, reason, err := r.record(at)
@@ -279,9 +289,12 @@ func describeRecords(t *testing.T, disk *vfs.Mem, number SegmentNumber) string {
 			fmt.Fprintf(&b, "%d: %s\n", at, reason)
 			return b.String()
 		}
-		if rec.kind == entryRecord {
+		switch rec.kind {
+		case entryRecord:
 			fmt.Fprintf(&b, "%d: entry %d of term %d, %d bytes", at, rec.index, rec.term, len(data))
-		} else {
+		case cutRecord:
+			fmt.Fprintf(&b, "%d: the log begins after %d of term %d with segment %v", at, rec.index, rec.term, rec.kept(data))
+		case hardStateRecord:
 			hs := rec.hardState(data)
 			fmt.Fprintf(&b, "%d: term %d, vote %d, commit %d", at, hs.Term, hs.Vote, hs.Commit)
 		}
