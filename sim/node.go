@@ -280,7 +280,7 @@ func (n *node) finishWriting() {
 		n.later(wait, n.finishWriting)
 		return
 	}
-	if err := n.log.Append(n.logWrites()); err != nil {
+	if _, err := n.log.Append(n.logWrites()); err != nil {
 		n.stop(err)
 		return
 	}
@@ -371,7 +371,7 @@ func (n *node) crash(mode crashMode, r *rand.Rand) {
 				return vfs.Fault{}
 			}
 		}
-		err := n.log.Append(n.logWrites())
+		_, err := n.log.Append(n.logWrites())
 		n.fault = nil
 		if err == nil {
 			w.oracle.durable(n, n.batch)

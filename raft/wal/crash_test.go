@@ -340,6 +340,14 @@ func powerFailsBefore(mem *vfs.Mem, n int) (vfs.FS, *int) {
 	}), count
 }
 
+// someCrashes calls check with three of the disks that the loss of power may
+// leave, where eachCrash would take too long.
+func someCrashes(mem *vfs.Mem, seed int64, check func(name string, disk *vfs.Mem)) {
+	check("nothing unsynced kept", mem.CrashClone(vfs.DropUnsynced))
+	check("all kept", mem.CrashClone(vfs.KeepUnsynced))
+	check("random pieces", mem.CrashClone(vfs.RandomCrash(rand.New(rand.NewSource(seed)).Intn)))
+}
+
 // eachCrash calls check with the disks that the loss of power may leave.
 func eachCrash(mem *vfs.Mem, seed int64, check func(name string, disk *vfs.Mem)) {
 	pieces := 0

@@ -56,7 +56,7 @@ func TestAnErrorIsForGood(t *testing.T) {
 				case err != nil && op.Kind != vfs.OpRemove:
 					checkFailed(t, l, err, count)
 				}
-				eachCrash(mem, int64(n), func(crash string, after *vfs.Mem) {
+				someCrashes(mem, int64(n), func(crash string, after *vfs.Mem) {
 					if err := p.check(after); err != nil {
 						t.Errorf("operation %d, %s %s, then %s: %v", n, op.Kind, op.Path, crash, err)
 					}
@@ -95,7 +95,7 @@ func TestNoRoomForOneOperation(t *testing.T) {
 				t.Errorf("operation %d, %s %s: in the end the log holds something else", n, op.Kind, op.Path)
 			}
 		}
-		eachCrash(mem, int64(n), func(crash string, after *vfs.Mem) {
+		someCrashes(mem, int64(n), func(crash string, after *vfs.Mem) {
 			if err := p.check(after); err != nil {
 				t.Errorf("operation %d, %s %s, then %s: %v", n, op.Kind, op.Path, crash, err)
 			}
