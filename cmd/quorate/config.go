@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -64,15 +65,18 @@ func printConfig(cmd *cobra.Command, loaded *config.Loaded, output outputFormat)
 	return t.write(cmd.OutOrStdout(), output)
 }
 
-// addConfigFlags gives a command a flag for every setting, and --config.
-func addConfigFlags(cmd *cobra.Command) {
+// addConfigFlags gives a command --config, and a flag for every setting, or
+// for those that are named.
+func addConfigFlags(cmd *cobra.Command, only ...string) {
 	cmd.Flags().String("config", config.DefaultFile, "configuration `FILE`; none when empty")
 	for _, s := range config.Settings() {
-		if s.Default == "true" || s.Default == "false" {
+		switch {
+		case len(only) > 0 && !slices.Contains(only, s.Flag):
+		case s.Default == "true" || s.Default == "false":
 			cmd.Flags().Bool(s.Flag, s.Default == "true", s.Usage())
-			continue
+		default:
+			cmd.Flags().String(s.Flag, s.Default, "`"+s.Kind+"`: "+s.Usage())
 		}
-		cmd.Flags().String(s.Flag, s.Default, "`"+s.Kind+"`: "+s.Usage())
 	}
 }
 
@@ -87,7 +91,7 @@ func loadConfig(cmd *cobra.Command) (*config.Loaded, error) {
 	}
 	sources := config.Sources{Flags: map[string]string{}, Environ: os.Environ(), File: file, Hostname: os.Hostname}
 	for _, s := range config.Settings() {
-		if flag := cmd.Flags().Lookup(s.Flag); flag.Changed {
+		if flag := cmd.Flags().Lookup(s.Flag); flag != nil && flag.Changed {
 			sources.Flags[s.Flag] = flag.Value.String()
 		}
 	}
