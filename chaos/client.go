@@ -26,17 +26,17 @@ type client struct {
 	conn     *pgx.Conn
 }
 
-// loop carries out operations until the context ends. The operation under way
-// then ends by itself.
+// loop carries out operations until the context ends, or the member is one no
+// more. The operation under way then ends by itself.
 func (c *client) loop(ctx context.Context) {
 	defer func() {
 		if c.conn != nil {
 			c.conn.Close(context.Background())
 		}
 	}()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !c.node.Removed() {
 		if c.conn == nil || c.conn.IsClosed() {
-			if c.conn, _ = c.node.Connect(); c.conn == nil {
+			if c.conn = c.connect(); c.conn == nil {
 				pause(ctx, reconnectPause)
 				continue
 			}
@@ -51,6 +51,22 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
+}
+
+// connect makes a connection with the reads that were asked for, or returns
+// nil: that a member is away is nothing special here.
+func (c *client) connect() *pgx.Conn {
+	conn, err := c.node.Connect()
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
+	defer cancel()
+	if _, err := conn.Exec(ctx, "set quorate.read_consistency = '"+c.run.config.Reads+"'"); err != nil {
+		conn.Close(ctx)
+		return nil
+	}
+	return conn
 }
 
 // once carries out one operation and records it.

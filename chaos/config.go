@@ -24,6 +24,9 @@ type Config struct {
 	// processes share this machine with the clients and with each other.
 	Pause time.Duration
 	Seed  uint64
+	// Reads is the clients' quorate.read_consistency. With "stale" the checkers
+	// must find stale reads: that checks the checkers.
+	Reads string
 	// Flags are added to those of quorate start.
 	Flags []string
 	// Out gets a line for each fault.
@@ -41,6 +44,9 @@ const (
 	operationTimeout = 5 * time.Second
 	reconnectPause   = 50 * time.Millisecond
 	stopTimeout      = 20 * time.Second
+	// replaceTimeout is how long a change of members may take, in a cluster that
+	// is being hurt.
+	replaceTimeout = 60 * time.Second
 )
 
 func (c *Config) validate() error {
@@ -51,6 +57,9 @@ func (c *Config) validate() error {
 		return errors.New("chaos: the duration and the number of clients must be positive")
 	}
 	if err := known("fault", c.Faults, FaultNames()); err != nil {
+		return err
+	}
+	if err := known("read consistency", []string{c.Reads}, []string{"linearizable", "leader", "stale"}); err != nil {
 		return err
 	}
 	return known("workload", c.Workloads, WorkloadNames())

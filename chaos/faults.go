@@ -24,10 +24,12 @@ type fault struct {
 	possible func(r *run) error
 }
 
+// What faults hurt. Of two at once, the one that comes first here begins first
+// and is healed first.
 const (
-	onProcess = "process"
-	onNetwork = "network"
-	onDisk    = "disk"
+	onNetwork = "1 network"
+	onDisk    = "2 disk"
+	onProcess = "3 process"
 )
 
 // faults are all there are, in the order of the manual.
@@ -36,6 +38,8 @@ var faults = []fault{
 	{name: "killall", on: onProcess, lasts: [2]time.Duration{0, time.Second}, begin: (*run).killAll},
 	{name: "stop", on: onProcess, lasts: [2]time.Duration{0, 3 * time.Second}, begin: (*run).stopOne},
 	{name: "pause", on: onProcess, lasts: [2]time.Duration{100 * time.Millisecond, 6 * time.Second}, begin: (*run).pause},
+	{name: "member", on: onProcess, lasts: [2]time.Duration{0, 4 * time.Second}, begin: (*run).replaceMember},
+	{name: "transfer", on: onProcess, lasts: [2]time.Duration{0, time.Second}, begin: (*run).transfer},
 	{name: "partition", on: onNetwork, lasts: [2]time.Duration{time.Second, 8 * time.Second}, begin: (*run).partition},
 	{name: "isolate", on: onNetwork, lasts: [2]time.Duration{time.Second, 8 * time.Second}, begin: (*run).isolate},
 	{name: "oneway", on: onNetwork, lasts: [2]time.Duration{time.Second, 8 * time.Second}, begin: (*run).oneWay},
@@ -120,6 +124,7 @@ func (d *deck) deal(not string) *fault {
 
 // inject lets faults begin, last, be healed, and waits until all serve again.
 func (r *run) inject(ctx context.Context, faults []*fault) {
+	slices.SortFunc(faults, func(a, b *fault) int { return strings.Compare(a.on, b.on) })
 	began := r.recorder.now()
 	var whats []string
 	var heals []func() error

@@ -26,6 +26,10 @@ type run struct {
 	keys      int64
 	report    *Report
 	stop      context.CancelFunc // ends the hurting
+	// clients run until clientsCtx ends; clientID is the next one's.
+	clients    sync.WaitGroup
+	clientsCtx context.Context
+	clientID   int
 
 	mu         sync.Mutex // guards violations
 	violations []string
@@ -83,13 +87,14 @@ func (r *run) phases(ctx context.Context) error {
 	if err := r.makeTables(ctx); err != nil {
 		return err
 	}
-	clientsCtx, stopClients := context.WithCancel(ctx)
-	defer stopClients()
-	var clients sync.WaitGroup
-	r.startClients(clientsCtx, &clients)
+	var stopClients context.CancelFunc
+	r.clientsCtx, stopClients = context.WithCancel(ctx)
+	for _, n := range r.cluster.Nodes {
+		r.startClients(n)
+	}
 	r.hurt(ctx)
 	stopClients()
-	clients.Wait()
+	r.clients.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -150,15 +155,13 @@ func (r *run) makeTables(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) startClients(ctx context.Context, wait *sync.WaitGroup) {
-	id := 0
+// startClients starts clients of each workload on one member.
+func (r *run) startClients(n *cluster.Node) {
 	for _, w := range r.workloads {
-		for _, n := range r.cluster.Nodes {
-			for range r.config.Clients {
-				c := &client{run: r, workload: w, id: id, node: n, random: rand.New(rand.NewPCG(r.config.Seed, uint64(id)+1))}
-				id++
-				wait.Go(func() { c.loop(ctx) })
-			}
+		for range r.config.Clients {
+			c := &client{run: r, workload: w, id: r.clientID, node: n, random: rand.New(rand.NewPCG(r.config.Seed, uint64(r.clientID)+1))}
+			r.clientID++
+			r.clients.Go(func() { c.loop(r.clientsCtx) })
 		}
 	}
 }

@@ -2,13 +2,12 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,8 +38,10 @@ type Config struct {
 // Cluster is the members, running or not. Each Node is used by one goroutine at
 // a time; different ones may be used at once.
 type Cluster struct {
-	// Nodes are the members, in the order of their names. Add appends.
+	// Nodes are the members, in the order of their names. Join appends, Remove
+	// removes; no other method of the Cluster may run meanwhile.
 	Nodes   []*Node
+	gone    []*Node // removed
 	config  Config
 	spawner *spawner
 	disks   error // why there are none
@@ -94,7 +95,7 @@ func (c *Cluster) newNode() (*Node, error) {
 		return nil, err
 	}
 	node := &Node{
-		Name: fmt.Sprintf("n%d", len(c.Nodes)+1), cluster: c,
+		Name: fmt.Sprintf("n%d", len(c.Nodes)+len(c.gone)+1), cluster: c,
 		SQL: ports[0], Admin: ports[1], listen: ports[2], peer: ports[3],
 	}
 	if c.config.Network == nil {
@@ -161,7 +162,7 @@ func (c *Cluster) Leader(ctx context.Context) *Node {
 	return leader
 }
 
-// statusTimeout bounds one question to a member: it may be paused.
+// statusTimeout bounds one question for a status: the member may be paused.
 const statusTimeout = 300 * time.Millisecond
 
 // answerBytesMax bounds what is read of an answer.
@@ -172,28 +173,20 @@ func (n *Node) Status(ctx context.Context) (admin.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	var status admin.Status
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.Admin+"/status", nil)
-	if err != nil {
-		return status, err
-	}
-	response, err := n.cluster.client.Do(request)
-	if err != nil {
-		return status, err
-	}
-	defer response.Body.Close()
-	return status, json.NewDecoder(io.LimitReader(response.Body, answerBytesMax)).Decode(&status)
+	return status, n.order(ctx, http.MethodGet, "/status", nil, &status)
 }
 
 // Close kills what still runs. With keep, what is on disks in memory is copied
 // to where it lasts.
 func (c *Cluster) Close(keep bool) error {
-	for _, n := range c.Nodes {
+	all := slices.Concat(c.Nodes, c.gone)
+	for _, n := range all {
 		n.Kill()
 	}
 	c.client.CloseIdleConnections()
 	var errs []error
 	if keep && c.disks == nil {
-		for _, n := range c.Nodes {
+		for _, n := range all {
 			errs = append(errs, c.spawner.copy(n.data, filepath.Join(c.config.Dir, "data", n.Name)))
 		}
 	}

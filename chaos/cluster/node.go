@@ -23,7 +23,7 @@ type Node struct {
 	membership   []string
 	data, disk   string // disk "": it has none of its own
 	life         atomic.Pointer[life]
-	paused       bool
+	removed      atomic.Bool
 }
 
 // life is one process.
@@ -78,7 +78,6 @@ func (n *Node) Start() error {
 	}
 	l := &life{cmd: cmd, ended: make(chan struct{})}
 	n.life.Store(l)
-	n.paused = false
 	go func() {
 		l.err = cmd.Wait()
 		close(l.ended)
@@ -123,16 +122,10 @@ func (n *Node) Kill() {
 }
 
 // Pause stops the process from running, until Resume.
-func (n *Node) Pause() {
-	n.signal(syscall.SIGSTOP)
-	n.paused = true
-}
+func (n *Node) Pause() { n.signal(syscall.SIGSTOP) }
 
 // Resume lets a paused process go on.
-func (n *Node) Resume() {
-	n.signal(syscall.SIGCONT)
-	n.paused = false
-}
+func (n *Node) Resume() { n.signal(syscall.SIGCONT) }
 
 // Stop asks the process to end, and fails when it does not end well in time.
 func (n *Node) Stop(timeout time.Duration) error {

@@ -78,6 +78,7 @@ it needs Linux and root; elsewhere it is left out with a sentence.`,
 	flags.DurationVar(&c.Pause, "pause", 20*time.Millisecond, "how long a client waits between two operations, on average")
 	flags.Uint64Var(&c.Seed, "seed", uint64(time.Now().UnixNano()), "what faults, victims and clients' choices are drawn from")
 	flags.Lookup("seed").DefValue = "from the clock"
+	flags.StringVar(&c.Reads, "reads", "linearizable", "the clients' quorate.read_consistency; with stale, stale reads must be found")
 	flags.StringArrayVar(&c.Flags, "flag", nil, "a `FLAG` more for quorate start, such as --flag=--raft-heartbeat=20ms")
 	p.addFlags(cmd)
 	return cmd
