@@ -70,7 +70,7 @@ func change(term raft.Term, index raft.Index, mark raft.NodeID) []raft.Entry {
 
 func markedConfiguration(mark raft.NodeID) raft.Configuration {
 	c := testConfiguration
-	c.Members = append(slices.Clip(c.Members), raft.Member{ID: mark, Name: fmt.Sprint("n", mark), Suffrage: raft.Learner})
+	c.Members = append(slices.Clip(c.Members), raft.Member{ID: mark, Name: fmt.Sprintf("n%d", uint64(mark)), Suffrage: raft.Learner})
 	return c
 }
 

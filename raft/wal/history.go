@@ -139,8 +139,11 @@ func (h *history) reset(s *raft.Snapshot, kept SegmentNumber) error {
 	switch {
 	case s.Index == 0 || s.Term == 0:
 		return fmt.Errorf("a snapshot at entry %d of term %d", s.Index, s.Term)
-	case s.Index < h.hardState.Commit:
+	case s.Index <= h.hardState.Commit:
 		return fmt.Errorf("a snapshot at entry %d would undo committed ones (commit index %d)", s.Index, h.hardState.Commit)
+	case s.Index <= h.last && s.Term == h.term(s.Index):
+		// §7: what follows it must stay, for it may have been acknowledged.
+		return fmt.Errorf("a snapshot at entry %d of term %d, which the log has", s.Index, s.Term)
 	case s.Configuration.Index > s.Index:
 		return fmt.Errorf("a snapshot at entry %d with a configuration of entry %d", s.Index, s.Configuration.Index)
 	}

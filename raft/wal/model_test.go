@@ -91,13 +91,10 @@ func (m *machine) write(t *rapid.T) (w Write) {
 // snapshot draws one, and returns what the log holds then.
 func (m *machine) snapshot(t *rapid.T, w *Write) modelState {
 	model := m.model()
-	index := model.hardState.Commit + raft.Index(rapid.IntRange(0, 20).Draw(t, "beyond the commit index"))
+	index := model.hardState.Commit + raft.Index(rapid.IntRange(1, 20).Draw(t, "beyond the commit index"))
 	term := model.hardState.Term
-	if index == 0 || term == 0 {
-		return model
-	}
-	if index <= model.last() {
-		term = model.termAt(index)
+	if term == 0 || index <= model.last() && term == model.termAt(index) {
+		return model // nothing is committed, or the log has the entry
 	}
 	w.Snapshot = snapshotAt(index, term, raft.NodeID(rapid.IntRange(3, 6).Draw(t, "mark")))
 	return model.after(*w)

@@ -48,7 +48,7 @@ type Options struct {
 	// In between the log takes entries until the current segment is full, and
 	// then, for a while, only writes without entries. It is called from the
 	// background goroutine, from Append, Cut or Refill, or, with InlineAhead, from
-	// Open.
+	// Open, and must not call the log itself.
 	OnLowSpace func(err error)
 }
 

@@ -67,15 +67,18 @@ func (l *Log) roll(writeBytes int64) error {
 	if err := l.begin(h, writeBytes, nil); err != nil {
 		return err
 	}
-	return l.rolled(sealed)
-}
-
-// rolled ends what begin has begun.
-func (l *Log) rolled(sealed segment) error {
-	if err := sealed.file.Close(); err != nil {
-		return forGood(fmt.Errorf("wal: segment %v: %w", sealed.header.number, err))
+	if err := sealed.close(); err != nil {
+		return err
 	}
 	l.ahead.wake()
+	return nil
+}
+
+// close closes the file of a segment that is no longer active.
+func (s *segment) close() error {
+	if err := s.file.Close(); err != nil {
+		return forGood(fmt.Errorf("wal: segment %v: %w", s.header.number, err))
+	}
 	return nil
 }
 
@@ -105,10 +108,11 @@ func (l *Log) reset(w *Write, writeBytes int64) error {
 	l.history = after
 	l.mu.Unlock()
 	l.written = after
-	if err := l.rolled(superseded); err != nil {
+	if err := superseded.close(); err != nil {
 		return err
 	}
 	_ = l.sweep() // the next Cut or Open tries again
+	l.ahead.wake()
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
@@ -46,6 +47,11 @@ type stage struct {
 	// cut is the kind of operation before which the power fails; then it is off.
 	cut vfs.OpKind
 	off bool
+	// full refuses to reserve space, and low is what OnLowSpace said last.
+	full bool
+	low  string
+	// saved is a segment's file.
+	saved []byte
 }
 
 var stageCommands = map[string]func(*stage, *datadriven.TestData) string{
@@ -67,8 +73,10 @@ var stageCommands = map[string]func(*stage, *datadriven.TestData) string{
 		return out
 	},
 	"close": func(s *stage, d *datadriven.TestData) string { return s.told(d, s.log.Close()) },
-	// append takes a line for each Write: hs=term/vote/commit, entries=lo-hi of a
-	// term=, with so many bytes= each, and sync.
+	// append takes a line for each Write: hs=term/vote/commit, snapshot=index/term,
+	// entries=lo-hi of a term=, with so many bytes= each, change=index for an entry
+	// of that term that carries a configuration, and sync. Configurations have a
+	// third member called after the entry, or the snapshot.
 	"append": func(s *stage, d *datadriven.TestData) string {
 		var writes []Write
 		for _, line := range strings.Split(d.Input, "\n") {
@@ -81,8 +89,35 @@ var stageCommands = map[string]func(*stage, *datadriven.TestData) string{
 		}
 		return out
 	},
+	// cut removes segments of entries up to through.
+	"cut": func(s *stage, d *datadriven.TestData) string {
+		var through uint64
+		d.ScanArgs(s.t, "through", &through)
+		base, err := s.log.Cut(raft.Index(through))
+		return s.told(d, err) + fmt.Sprintf("the log begins after %d\n", base)
+	},
+	// disk-full lets no file grow until there is room; refill tells the log to look.
+	"disk-full": func(s *stage, _ *datadriven.TestData) string { s.full = true; return "" },
+	"room":      func(s *stage, _ *datadriven.TestData) string { s.full = false; return "" },
+	"refill": func(s *stage, d *datadriven.TestData) string {
+		s.log.Refill()
+		return s.told(d, nil)
+	},
+	// force makes a configuration of this member alone the cluster's, offline.
+	"force": func(s *stage, d *datadriven.TestData) string {
+		c := raft.Configuration{Members: testConfiguration.Members[:1]}
+		index, err := ForceConfiguration(s.options(), c)
+		return s.told(d, err) + fmt.Sprintf("entry %d\n", index)
+	},
+	// state is that for a state machine which has applied= as much, else for one
+	// that has nothing above where the log begins.
 	"state": func(s *stage, d *datadriven.TestData) string {
-		state, err := s.log.State(0)
+		base, _ := s.log.Base()
+		applied := uint64(base)
+		if d.HasArg("applied") {
+			d.ScanArgs(s.t, "applied", &applied)
+		}
+		state, err := s.log.State(raft.Index(applied))
 		if err != nil {
 			return s.told(d, err)
 		}
@@ -137,6 +172,15 @@ var stageCommands = map[string]func(*stage, *datadriven.TestData) string{
 		s.edit(d, func(file vfs.File, at int64) error { return file.Truncate(at) })
 		return ""
 	},
+	// restore puts a segment's file back as it was when save saw it.
+	"save": func(s *stage, d *datadriven.TestData) string {
+		s.saved = contents(s.t, s.disk, s.path(d))
+		return ""
+	},
+	"restore": func(s *stage, d *datadriven.TestData) string {
+		put(s.t, s.disk, s.path(d), s.saved)
+		return ""
+	},
 	"remove": func(s *stage, d *datadriven.TestData) string {
 		if err := s.disk.Remove(s.path(d)); err != nil {
 			s.t.Fatal(err)
@@ -159,10 +203,13 @@ var stageCommands = map[string]func(*stage, *datadriven.TestData) string{
 
 // options are those of a log whose operations on the disk are noted.
 func (s *stage) options() Options {
-	return memOptions(vfs.Inject(s.disk, func(op vfs.Op) vfs.Fault {
+	o := memOptions(vfs.Inject(s.disk, func(op vfs.Op) vfs.Fault {
 		s.off = s.off || op.Kind == s.cut
 		if s.off {
 			return vfs.Fault{Err: errPower}
+		}
+		if s.full && op.Kind == vfs.OpPreallocate {
+			return vfs.Fault{Err: syscall.ENOSPC}
 		}
 		if op.Kind.Changes() {
 			line := fmt.Sprintf("%s %s", op.Kind, filepath.Base(op.Path))
@@ -173,17 +220,26 @@ func (s *stage) options() Options {
 		}
 		return vfs.Fault{}
 	}))
+	o.OnLowSpace = func(err error) {
+		if err != nil {
+			s.low = "low space: no segment is ahead\n"
+		} else {
+			s.low = "no longer low on space\n"
+		}
+	}
+	return o
 }
 
 func (s *stage) told(d *datadriven.TestData, err error) string {
-	operations := s.operations
-	s.operations = nil
+	operations, low := s.operations, s.low
+	s.operations, s.low = nil, ""
 	var b strings.Builder
 	if d.HasArg("trace") {
 		for _, line := range operations {
 			fmt.Fprintln(&b, line)
 		}
 	}
+	b.WriteString(low)
 	if err == nil {
 		b.WriteString("ok\n")
 		return b.String()
@@ -215,7 +271,7 @@ func (s *stage) edit(d *datadriven.TestData, change func(file vfs.File, at int64
 }
 
 func parseWrite(t *testing.T, line string) (w Write) {
-	var lo, hi raft.Index
+	var lo, hi, changed raft.Index
 	var term raft.Term
 	dataBytes := 8
 	for _, field := range strings.Fields(line) {
@@ -225,6 +281,15 @@ func parseWrite(t *testing.T, line string) (w Write) {
 		case "hs":
 			w.HardState = new(raft.HardState)
 			_, err = fmt.Sscanf(value, "%d/%d/%d", &w.HardState.Term, &w.HardState.Vote, &w.HardState.Commit)
+		case "snapshot":
+			w.Snapshot = new(raft.Snapshot)
+			_, err = fmt.Sscanf(value, "%d/%d", &w.Snapshot.Index, &w.Snapshot.Term)
+			w.Snapshot.Configuration = raft.ConfigurationAt{
+				Index:         w.Snapshot.Index,
+				Configuration: markedConfiguration(raft.NodeID(w.Snapshot.Index)),
+			}
+		case "change":
+			_, err = fmt.Sscanf(value, "%d", &changed)
 		case "entries":
 			_, err = fmt.Sscanf(value, "%d-%d", &lo, &hi)
 		case "term":
@@ -243,16 +308,34 @@ func parseWrite(t *testing.T, line string) (w Write) {
 	if lo > 0 {
 		w.Entries = entries(term, lo, hi+1, dataBytes)
 	}
+	if changed > 0 {
+		w.Entries = append(w.Entries, change(term, changed, raft.NodeID(changed))...)
+	}
 	return w
 }
 
 func describeState(s raft.State) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "term %d, vote %d, commit %d, last %d\n", s.HardState.Term, s.HardState.Vote, s.HardState.Commit, s.Last)
+	if s.Base > 0 {
+		fmt.Fprintf(&b, "begins after %d of term %d\n", s.Base, s.BaseTerm)
+	}
 	for _, run := range s.Runs {
 		fmt.Fprintf(&b, "from %d on term %d\n", run.First, run.Term)
 	}
+	for i, c := range s.Configurations {
+		if i > 0 || c.Index > 0 {
+			fmt.Fprintf(&b, "configuration of entry %d:", c.Index)
+			for _, m := range c.Configuration.Members {
+				b.WriteString(" " + m.Name)
+			}
+			b.WriteByte('\n')
+		}
+	}
 	for _, e := range s.Entries {
+		if e.Type == raft.EntryConfiguration {
+			continue // that is compared above
+		}
 		if want := entries(e.Term, e.Index, e.Index+1, len(e.Data)); !equalEntries(want, []raft.Entry{e}) {
 			fmt.Fprintf(&b, "entry %d is not what was written\n", e.Index)
 		}
