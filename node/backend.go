@@ -90,13 +90,13 @@ func (n *Node) Snapshot(ctx context.Context, consistency pgwire.Consistency, sch
 	if err != nil {
 		return nil, err
 	}
-	return snapshot{s}, nil
+	return reading{s}, nil
 }
 
-// snapshot gives the state machine's snapshots the shape that sessions know.
-type snapshot struct{ *sqlfsm.Snapshot }
+// reading gives the state machine's snapshots the shape that sessions know.
+type reading struct{ *sqlfsm.Snapshot }
 
-func (s snapshot) Query(b sqlplan.Bound) (pgwire.Rows, error) {
+func (s reading) Query(b sqlplan.Bound) (pgwire.Rows, error) {
 	rows, err := s.Snapshot.Query(b)
 	if errors.Is(err, sqlfsm.ErrSchemaChanged) {
 		return nil, pgwire.ErrSchemaChanged
@@ -162,6 +162,9 @@ func (n *Node) await(ctx context.Context, p *driver.Pending) driver.Outcome {
 	for {
 		select {
 		case o := <-p.Done:
+			if refused := n.refusal(o.Err); refused != nil {
+				return driver.Outcome{Err: refused}
+			}
 			n.metrics.proposals.WithLabelValues("committed").Inc()
 			n.metrics.commit.Observe(time.Since(began).Seconds())
 			return o
@@ -188,13 +191,33 @@ func (n *Node) await(ctx context.Context, p *driver.Pending) driver.Outcome {
 	}
 }
 
+// refusal says in a client's words what became of a command that has no outcome of
+// the log; nil: it has.
+func (n *Node) refusal(err error) error {
+	switch {
+	case errors.Is(err, driver.ErrFull):
+		n.metrics.proposals.WithLabelValues("dropped").Inc()
+		return errcode.Newf(errcode.DiskFull, "the statement was not carried out: the disk of the leader, or of a majority of the members, is full").
+			WithHint("Make room on the disks; see /readyz/disk of each member. Reads go on, and writes by themselves when there is room.")
+	case errors.Is(err, driver.ErrUnknown):
+		n.metrics.proposals.WithLabelValues("timeout").Inc()
+		return errcode.Newf(errcode.StatementCompletionUnknown, "this node was so far behind that it got the others' database: whether the statement was carried out is not known").
+			WithHint("Look at the data before you repeat the statement.")
+	}
+	return nil
+}
+
 // giveUp ends the wait for a command: with code when it is certain that it
 // was not carried out, with 40003 when it is not.
 func (n *Node) giveUp(p *driver.Pending, code errcode.Code, why string) driver.Outcome {
 	mayBeApplied, settled := n.commands.Abandon(p)
 	switch {
 	case settled:
-		return <-p.Done
+		o := <-p.Done
+		if refused := n.refusal(o.Err); refused != nil {
+			return driver.Outcome{Err: refused}
+		}
+		return o
 	case mayBeApplied:
 		n.metrics.proposals.WithLabelValues("timeout").Inc()
 		return driver.Outcome{Err: errcode.Newf(errcode.StatementCompletionUnknown, "%s: whether the statement was carried out is not known", why).

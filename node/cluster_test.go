@@ -20,6 +20,9 @@ type cluster struct {
 	nodes []*Node
 	stop  []context.CancelFunc
 	done  []chan error
+	dir   string
+	fs    func(i int) vfs.FS
+	tune  func(*Config)
 }
 
 // startCluster starts a cluster and waits until it has a leader that every
@@ -32,40 +35,91 @@ func startCluster(t testing.TB, members int) *cluster {
 // startClusterOn starts a cluster whose logs are on the given file systems.
 func startClusterOn(t testing.TB, members int, fs func(i int) vfs.FS) *cluster {
 	t.Helper()
-	c := &cluster{}
+	return startClusterWith(t, members, fs, func(*Config) {})
+}
+
+// startClusterWith starts a cluster with other settings than usual.
+func startClusterWith(t testing.TB, members int, fs func(i int) vfs.FS, tune func(*Config)) *cluster {
+	t.Helper()
+	c := &cluster{dir: t.TempDir(), fs: fs, tune: tune}
 	var initial []raft.Member
 	var bound []listeners
 	for i := range members {
-		var l listeners
-		for _, to := range []*net.Listener{&l.sql, &l.peer, &l.admin} {
-			var err error
-			if *to, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-				t.Fatal(err)
-			}
-		}
+		l := bind(t)
 		bound = append(bound, l)
 		initial = append(initial, raft.Member{Name: fmt.Sprint("n", i+1), Address: l.peer.Addr().String()})
 	}
-	dir := t.TempDir()
-	for i, m := range initial {
-		cfg := testConfig(t, m.Name, filepath.Join(dir, m.Name))
-		cfg.InitialCluster, cfg.PeerAdvertise = initial, m.Address
-		n, err := open(cfg, bound[i], fs(i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- n.Run(ctx) }()
-		c.nodes, c.stop, c.done = append(c.nodes, n), append(c.stop, stop), append(c.done, done)
-	}
 	t.Cleanup(c.close)
+	for i, m := range initial {
+		cfg := c.config(t, m.Name)
+		cfg.InitialCluster, cfg.PeerAdvertise = initial, m.Address
+		c.run(t, cfg, bound[i])
+	}
 	for _, n := range c.nodes {
 		if err := n.CatchUp(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return c
+}
+
+// bind takes three ports.
+func bind(t testing.TB) (l listeners) {
+	t.Helper()
+	for _, to := range []*net.Listener{&l.sql, &l.peer, &l.admin} {
+		var err error
+		if *to, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l
+}
+
+func (c *cluster) config(t testing.TB, name string) Config {
+	cfg := testConfig(t, name, filepath.Join(c.dir, name))
+	c.tune(&cfg)
+	return cfg
+}
+
+// run opens and runs one more node.
+func (c *cluster) run(t testing.TB, cfg Config, l listeners) *Node {
+	t.Helper()
+	i := len(c.nodes)
+	c.nodes, c.stop, c.done = append(c.nodes, nil), append(c.stop, nil), append(c.done, nil)
+	return c.runAt(t, i, cfg, l)
+}
+
+// runAt opens and runs the node in the place of one that has stopped.
+func (c *cluster) runAt(t testing.TB, i int, cfg Config, l listeners) *Node {
+	t.Helper()
+	n, err := open(cfg, l, c.fs(i))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	c.nodes[i], c.stop[i], c.done[i] = n, stop, done
+	return n
+}
+
+// join starts a node that enters the cluster by the address of the first node.
+func (c *cluster) join(t testing.TB, name string, learner bool) *Node {
+	t.Helper()
+	l := bind(t)
+	cfg := c.config(t, name)
+	cfg.Join, cfg.JoinLearner, cfg.PeerAdvertise = c.nodes[0].cfg.PeerAdvertise, learner, l.peer.Addr().String()
+	return c.run(t, cfg, l)
+}
+
+// restart starts a stopped node again, at the same addresses.
+func (c *cluster) restart(t testing.TB, i int) *Node {
+	t.Helper()
+	old := c.nodes[i]
+	cfg := c.config(t, old.cfg.Name)
+	cfg.InitialCluster, cfg.Join, cfg.PeerAdvertise = old.cfg.InitialCluster, old.cfg.Join, old.cfg.PeerAdvertise
+	cfg.PeerListen = old.cfg.PeerAdvertise
+	return c.runAt(t, i, cfg, listeners{})
 }
 
 func (c *cluster) close() {
@@ -76,10 +130,10 @@ func (c *cluster) close() {
 
 // stopNode stops a node cleanly; again: nothing.
 func (c *cluster) stopNode(i int) error {
-	c.stop[i]()
 	if c.done[i] == nil {
 		return nil
 	}
+	c.stop[i]()
 	err := <-c.done[i]
 	c.done[i] = nil
 	return err

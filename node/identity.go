@@ -15,18 +15,32 @@ import (
 
 // Who a node is, and which cluster it belongs to.
 //
-// A member's id comes from its name, so that every member gives every other
-// the same id without asking. The cluster's id comes from the token and the
-// members that it began with. The storage id is drawn when a log is made: it
+// The id of a member that the cluster began with comes from its name, so that
+// all give it the same one without asking. A member that joins later has one from
+// its name and its storage id, or one that was drawn when it was added before it
+// came: an id is never used twice. The storage id is drawn when a log is made: it
 // tells a member that still has its log from one that has lost it.
+//
+// The cluster's id has two halves. The first comes from the token and the members
+// that the cluster began with. The second comes from the token and the first, so
+// that a member that joined later, and does not know how the cluster began, still
+// notices when it is given another cluster's token.
 
-// memberID is the first eight bytes of a hash of the name.
-func memberID(name string) raft.NodeID {
-	sum := sha256.Sum256([]byte("quorate member\x00" + name))
+// memberID is the id of a member that the cluster begins with.
+func memberID(name string) raft.NodeID { return hashID("quorate member\x00" + name) }
+
+// joinID is the id of a member that joins.
+func joinID(name string, storage [16]byte) raft.NodeID {
+	return hashID(fmt.Sprintf("quorate member\x00%s\x00%x", name, storage))
+}
+
+// hashID is the first eight bytes of a hash.
+func hashID(text string) raft.NodeID {
+	sum := sha256.Sum256([]byte(text))
 	return raft.NodeID(binary.BigEndian.Uint64(sum[:]))
 }
 
-// clusterID is the first half of a hash of the token and the members.
+// clusterID is the id of a cluster that begins with the members.
 func clusterID(token string, c raft.Configuration) (id [16]byte) {
 	members := slices.Clone(c.Members)
 	slices.SortFunc(members, func(a, b raft.Member) int { return cmp.Compare(a.Name, b.Name) })
@@ -35,9 +49,21 @@ func clusterID(token string, c raft.Configuration) (id [16]byte) {
 	for _, m := range members {
 		fmt.Fprintf(h, "\x00%q=%q", m.Name, m.Address)
 	}
-	copy(id[:], h.Sum(nil))
+	copy(id[:8], h.Sum(nil))
+	vouched := tokenHalf(token, id)
+	copy(id[8:], vouched[:])
 	return id
 }
+
+// tokenHalf is what the second half of a cluster's id is if the token is its own.
+func tokenHalf(token string, id [16]byte) (half [8]byte) {
+	sum := sha256.Sum256(fmt.Appendf(nil, "quorate cluster token\x00%q\x00%x", token, id[:8]))
+	copy(half[:], sum[:])
+	return half
+}
+
+// hasToken reports whether the token is the cluster's.
+func hasToken(token string, id [16]byte) bool { return tokenHalf(token, id) == [8]byte(id[8:]) }
 
 // tokenDigest is what is sent instead of the token.
 func tokenDigest(token string) [32]byte {

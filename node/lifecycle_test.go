@@ -66,7 +66,8 @@ func TestLogFails(t *testing.T) {
 		code int
 	}{
 		{"a flush that fails", syscall.EIO, exitcode.Failed},
-		{"a full disk", syscall.ENOSPC, exitcode.DiskFull},
+		// Unlike a write that finds no room, after this nobody knows what is there.
+		{"a flush that finds no room", syscall.ENOSPC, exitcode.Failed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var broken atomic.Bool
@@ -105,7 +106,7 @@ func TestLogFails(t *testing.T) {
 			}
 			err = <-done
 			var exit *exitcode.Error
-			if !errors.As(err, &exit) || exit.Code != test.code || exit.Hint == "" || !errors.Is(err, test.err) {
+			if !errors.As(err, &exit) || exit.Code != test.code || exit.Hint == "" || !strings.Contains(err.Error(), test.err.Error()) {
 				t.Errorf("Run returns %v, want exit code %d with a hint, because of %v", err, test.code, test.err)
 			}
 		})

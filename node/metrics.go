@@ -13,13 +13,16 @@ import (
 type metrics struct {
 	walSync, walBatch, apply, applyBatch, readIndex, commit, checkpoint prometheus.Histogram
 	appliedEntries, walBytes                                            prometheus.Counter
-	proposals, reads                                                    *prometheus.CounterVec
+	proposals, reads, images                                            *prometheus.CounterVec
+	imageCreate                                                         prometheus.Histogram
+	imageIndex, imageBytes                                              prometheus.Gauge
+	imagesActive                                                        *prometheus.GaugeVec
 }
 
 func newMetrics() *metrics {
 	seconds := prometheus.ExponentialBuckets(0.00005, 2, 18) // 50 µs … 6.5 s
 	entries := prometheus.ExponentialBuckets(1, 2, 12)
-	return &metrics{
+	m := &metrics{
 		walSync: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "wal_sync_duration_seconds", Help: "Time to write and flush one batch of the log.", Buckets: seconds}),
 		walBatch: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -40,9 +43,25 @@ func newMetrics() *metrics {
 			Name: "raft_read_index_total", Help: "Linearizable reads of this node's clients, by whether a quorum confirmed them."}, []string{"result"}),
 		appliedEntries: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sqlfsm_applied_entries_total", Help: "Entries applied since the start."}),
+		images: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "snapshot_transfers_total", Help: "Images of the database that were sent or received, by what became of them."}, []string{"direction", "result"}),
+		imagesActive: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "snapshot_transfers_active", Help: "Images that are being made and sent, or received."}, []string{"direction"}),
+		imageCreate: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "snapshot_create_duration_seconds", Help: "Time to make an image of the database.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}),
+		imageIndex: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "snapshot_last_index", Help: "Index of the image that this node made last."}),
+		imageBytes: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "snapshot_size_bytes", Help: "Size of the image that this node made last."}),
 		proposals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "raft_proposals_total", Help: "Commands of this node's clients, by what became of them."}, []string{"result"}),
 	}
+	for _, direction := range []string{"sent", "received"} { // known before the first image
+		m.imagesActive.WithLabelValues(direction)
+		m.images.WithLabelValues(direction, "done")
+		m.images.WithLabelValues(direction, "failed")
+	}
+	return m
 }
 
 // checkpointed counts a checkpoint.
@@ -79,8 +98,13 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 		gauge("raft_commit_index", "The commit index.", func(v *view) float64 { return float64(v.raft.Commit) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "raft_applied_index", Help: "The last applied index."},
 			func() float64 { return float64(n.progress.applied()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "raft_members", Help: "Members by role.",
-			ConstLabels: prometheus.Labels{"role": "voter"}}, func() float64 { return float64(len(n.members)) }),
+		n.membersGauge("voter", func(s raft.Suffrage) bool { return s == raft.Voter }),
+		n.membersGauge("learner", func(s raft.Suffrage) bool { return s != raft.Voter }),
+		n.metrics.images, n.metrics.imagesActive, n.metrics.imageCreate, n.metrics.imageIndex, n.metrics.imageBytes,
+		gauge("wal_base_index", "The index after which the log begins: what was before is in the database alone.",
+			func(v *view) float64 { return float64(v.raft.Base) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "node_disk_full", Help: "1 while this node takes no writes because a disk is full."},
+			func() float64 { return truth(n.disk.full() != nil) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "raft_proposals_pending", Help: "Commands of this node's clients that have no outcome yet."},
 			func() float64 { return float64(n.commands.Pending()) }),
 		counter("raft_wal_stall_total", "Leaderships given up because the disk hung.", func(v *view) float64 { return float64(v.stalls) }),
@@ -103,6 +127,20 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 		}
 	}
 	return nil
+}
+
+// membersGauge counts the members with a role.
+func (n *Node) membersGauge(role string, has func(raft.Suffrage) bool) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "raft_members", Help: "Members by role; those that will be voters when they have caught up are learners.",
+		ConstLabels: prometheus.Labels{"role": role}}, func() float64 {
+		count := 0
+		for _, m := range n.members.Load().Configuration.Members {
+			if has(m.Suffrage) {
+				count++
+			}
+		}
+		return float64(count)
+	})
 }
 
 // peerCollector reports what is known of each peer.

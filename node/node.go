@@ -24,6 +24,7 @@ import (
 	"quorate/pgwire"
 	"quorate/raft"
 	"quorate/raft/wal"
+	"quorate/snapshot"
 	"quorate/sqlfsm"
 	"quorate/transport"
 )
@@ -33,7 +34,6 @@ type Node struct {
 	cfg     Config
 	id      raft.NodeID
 	cluster [16]byte
-	members []raft.Member
 	engine  string
 	started time.Time
 	tick    time.Duration
@@ -42,25 +42,44 @@ type Node struct {
 	lock      io.Closer
 	log       *wal.Log
 	fsm       *sqlfsm.FSM
+	snapshots *snapshot.Store
+	registry  *transport.Registry
 	transport *transport.Transport
 	pg        *pgwire.Server
 	listeners listeners
 
 	driver    *driver.Driver
 	inbox     *inbox
+	questions *queue[func(*raft.Raft)] // answered by the driver's goroutine
 	writes    *queue[driver.LogWrite]
-	committed *queue[raft.Entry]
+	work      *queue[applierWork]
 	fetches   *queue[raft.Fetch]
+	images    *queue[imageOrder]
+	chores    *queue[func() error]
 	commands  *driver.Commands
 	reads     *driver.ReadQueue
 	progress  *progress
+	disk      *disk
+	lowLog    atomic.Bool // the log could not reserve room ahead
 	refusals  refusals
-	fatal     chan error // from the transport's goroutines
+	fatal     chan error // the end, from goroutines that are not Run's
 
-	view     atomic.Pointer[view]
-	metrics  *metrics
-	stopped  chan struct{} // closed when no session may wait any longer
-	stopOnce sync.Once
+	view    atomic.Pointer[view]
+	members atomic.Pointer[membership]
+	// The driver's goroutine's: members that were removed and are still talked
+	// to, whether the transport must still be told about members, and whether this
+	// node was removed itself.
+	leavers      []leaver
+	peersPending bool
+	removed      bool
+
+	metrics    *metrics
+	front      context.Context    // ends when the sessions are to end
+	closeFront context.CancelFunc // ends it
+	draining   atomic.Bool        // it was called
+	drained    chan struct{}      // closed when no session is left
+	stopped    chan struct{}      // closed when no session may wait any longer
+	stopOnce   sync.Once
 
 	seedMu sync.Mutex
 	seeds  *mathrand.ChaCha8 // guarded by seedMu
@@ -94,18 +113,23 @@ func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 		cfg:       cfg,
 		fs:        fs,
 		listeners: bound,
-		id:        memberID(cfg.Name),
 		engine:    sqlfsm.Engine(),
 		started:   time.Now(),
 		inbox:     newInbox(),
+		questions: newQueue[func(*raft.Raft)](),
 		writes:    newQueue[driver.LogWrite](),
-		committed: newQueue[raft.Entry](),
+		work:      newQueue[applierWork](),
 		fetches:   newQueue[raft.Fetch](),
+		images:    newQueue[imageOrder](),
+		chores:    newQueue[func() error](),
 		progress:  &progress{},
 		fatal:     make(chan error, 1),
 		metrics:   newMetrics(),
+		drained:   make(chan struct{}),
 		stopped:   make(chan struct{}),
 	}
+	n.disk = newDisk(n.inbox)
+	n.front, n.closeFront = context.WithCancel(context.Background())
 	n.reads = &driver.ReadQueue{Wake: n.inbox.signal}
 	defer func() {
 		if err != nil {
@@ -119,7 +143,7 @@ func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 	n.seeds = mathrand.NewChaCha8(seed)
 	n.commands = driver.NewCommands(binary.LittleEndian.Uint64(seed[:]) | 1)
 
-	state, storage, err := n.openStorage()
+	state, err := n.openStorage()
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +153,7 @@ func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 	if err := n.openCore(state); err != nil {
 		return nil, err
 	}
-	if err := n.openTransport(storage); err != nil {
+	if err := n.openTransport(); err != nil {
 		return nil, err
 	}
 	n.pg = &pgwire.Server{Backend: n, Logger: cfg.Logger.With().Str("component", "pgwire").Logger(), Version: cfg.Version, Metrics: pgwire.NewMetrics(),
@@ -159,10 +183,11 @@ func (n *Node) openCore(state raft.State) error {
 		Self: n.id, Core: core, Effects: n, Commands: n.commands, Reads: n.reads,
 		ResendTicks: 2 * ticks(n.cfg.Heartbeat), ElectionTicks: ticks(n.cfg.ElectionMax),
 		MaxBatchEntries: n.cfg.MaxBatchEntries, MaxBatchBytes: n.cfg.MaxBatchBytes, MaxBatchDelay: n.cfg.MaxBatchDelay.Microseconds(),
-		// Until the log can be cut, it is not.
-		SnapshotEntries: 1 << 40, SnapshotBytes: 1 << 60,
+		SnapshotEntries: n.cfg.SnapshotEntries, SnapshotBytes: n.cfg.SnapshotBytes,
 	})
 	n.progress.advance(state.Applied)
+	size, _ := n.log.Size()
+	n.inbox.put(func(e *driver.Events) { e.Durable, e.LogBytes = raft.Index(n.fsm.Durable()), size })
 	return nil
 }
 
@@ -205,7 +230,10 @@ func (n *Node) Run(ctx context.Context) error {
 	inner, stop := context.WithCancel(context.Background())
 	defer stop()
 	group, inner := errgroup.WithContext(inner)
-	for _, run := range []func(context.Context) error{n.runDriver, n.runLog, n.runApplier, n.runFetcher, n.transport.Run, n.runAdmin} {
+	for _, run := range []func(context.Context) error{
+		n.runDriver, n.runLog, n.runApplier, n.runFetcher, n.runChores, n.runImages, n.transport.Run, n.runAdmin,
+		n.runJoin, n.watchDisk, n.stayDrained,
+	} {
 		group.Go(func() error { return run(inner) })
 	}
 	group.Go(func() error {
@@ -216,13 +244,19 @@ func (n *Node) Run(ctx context.Context) error {
 			return err
 		}
 	})
-	outer, stopSessions := context.WithCancel(ctx)
-	defer stopSessions()
 	// A room that fails ends the rest at once: what sessions wait for will not
 	// come. A clean stop leaves them some time.
-	defer context.AfterFunc(inner, func() { n.stop(); stopSessions() })()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, n.stop) })()
-	served := n.pg.Serve(outer, n.listeners.sql)
+	defer context.AfterFunc(inner, func() { n.stop(); n.closeFront() })()
+	left := make(chan struct{})
+	defer context.AfterFunc(ctx, func() { defer close(left); n.leave(inner) })()
+	served := n.pg.Serve(n.front, n.listeners.sql)
+	close(n.drained)
+	if served == nil { // drained, or told to stop: then the leadership is being handed over
+		select {
+		case <-left:
+		case <-inner.Done():
+		}
+	}
 	n.stop()
 	stop()
 	err := group.Wait()
@@ -239,6 +273,15 @@ func (n *Node) Run(ctx context.Context) error {
 // is told to stop: long enough for another leader to be elected, should the
 // present one stop too.
 const stopGrace = 3 * time.Second
+
+// leave ends the sessions and hands the leadership over: this node is to stop.
+func (n *Node) leave(ctx context.Context) {
+	time.AfterFunc(stopGrace, n.stop)
+	n.endSessions()
+	if err := n.handOver(ctx); err != nil {
+		n.cfg.Logger.Info().Str("component", "drain").Err(err).Msg("the leadership could not be handed over; the others elect a new leader")
+	}
+}
 
 // stop ends every wait of a session.
 func (n *Node) stop() { n.stopOnce.Do(func() { close(n.stopped) }) }
@@ -276,7 +319,7 @@ func exitError(err error) error {
 
 // runAdmin serves the operators' endpoints.
 func (n *Node) runAdmin(ctx context.Context) error {
-	server := &http.Server{Handler: admin.Handler(n, nil, n.cfg.Gatherer), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: admin.Handler(n, n, n.cfg.Gatherer), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(n.listeners.admin); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("node: admin endpoints: %w", err)
@@ -287,10 +330,16 @@ func (n *Node) runAdmin(ctx context.Context) error {
 // release gives everything back, in the order in which it can be lost least.
 func (n *Node) release() {
 	n.stop()
+	n.closeFront()
 	n.listeners.close()
 	if n.fsm != nil {
 		if err := n.fsm.Close(); err != nil {
 			n.cfg.Logger.Error().Err(err).Msg("closing the database")
+		}
+	}
+	if n.snapshots != nil {
+		if err := n.snapshots.Close(); err != nil {
+			n.cfg.Logger.Error().Err(err).Msg("closing the images")
 		}
 	}
 	if n.log != nil {

@@ -38,19 +38,19 @@ func (h peerHandler) Disconnected(id raft.NodeID, err error) {
 		return // this node stops
 	}
 	h.node.inbox.put(func(e *driver.Events) { e.Unreachable = append(e.Unreachable, id) })
-	m, _ := h.node.member(id)
-	h.node.cfg.Logger.Warn().Str("component", "transport").Str("peer", m.Name).Err(err).Msg("connection lost")
+	h.node.cfg.Logger.Warn().Str("component", "transport").Str("peer", h.node.memberName(id)).Err(err).Msg("connection lost")
 }
 
 // Refused is called when a handshake does not succeed, here or over there. A
-// stranger at the port is a line in the log. Another member that will not have
-// this one may be the end: a member that remembers another storage id knows
-// that this node has lost its log, and where a majority refuses for another
-// reason there is no cluster for this node to be part of.
+// stranger at the port is a line in the log, and so is a second process with this
+// node's identity, which may be this one before its restart. Another member that
+// will not have this one may be the end: a member that remembers another storage id
+// knows that this node has lost its log, one that knows of its removal knows that
+// it is no member any more, and where a majority refuses for another reason there
+// is no cluster for this node to be part of.
 func (h peerHandler) Refused(id raft.NodeID, address string, reason error) {
 	n := h.node
-	m, _ := n.member(id)
-	event := n.cfg.Logger.Warn().Str("component", "transport").Str("peer", m.Name).Str("address", address).Err(reason)
+	event := n.cfg.Logger.Warn().Str("component", "transport").Str("peer", n.memberName(id)).Str("address", address).Err(reason)
 	var refusal *transport.Refusal
 	if !errors.As(reason, &refusal) {
 		event.Msg("connection closed")
@@ -58,19 +58,37 @@ func (h peerHandler) Refused(id raft.NodeID, address string, reason error) {
 	}
 	event.Str("hint", refusal.Hint).Msg("handshake refused")
 	if !refusal.ByPeer || refusal.Code == transport.RefusedTwin {
-		return // a second process may be this one before its restart
+		return
 	}
 	code := exitcode.Failed
-	if refusal.Code == transport.RefusedStorage || refusal.Code == transport.RefusedCluster {
+	final := false
+	switch refusal.Code {
+	case transport.RefusedRemoved:
+		n.end(errRemoved())
+		return
+	case transport.RefusedStorage:
+		code, final = exitcode.DataDir, true
+	case transport.RefusedCluster:
 		code = exitcode.DataDir
 	}
-	if refusal.Code != transport.RefusedStorage && n.refusals.add(id) <= len(n.members)/2 {
+	if !final && n.refusals.add(id) <= len(n.members.Load().Configuration.Members)/2 {
 		return // the others may well take us
 	}
+	n.end(&exitcode.Error{Code: code, Err: fmt.Errorf("member %q refuses this node: %s", n.memberName(id), refusal.Message), Hint: refusal.Hint})
+}
+
+// end stops the node with an error, if it does not stop already.
+func (n *Node) end(err error) {
 	select {
-	case n.fatal <- &exitcode.Error{Code: code, Err: fmt.Errorf("member %q refuses this node: %s", m.Name, refusal.Message), Hint: refusal.Hint}:
-	default: // it stops already
+	case n.fatal <- err:
+	default:
 	}
+}
+
+// errRemoved is how a node ends that is no member any more.
+func errRemoved() error {
+	return &exitcode.Error{Code: exitcode.DataDir, Err: errors.New("this node was removed from the cluster"),
+		Hint: "Its data is of no use any more. To bring it back, empty its data directory and start it with --join: it comes as a new member."}
 }
 
 // refusals are the members that will not have this one.
@@ -94,14 +112,4 @@ func (r *refusals) forget(id raft.NodeID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.by, id)
-}
-
-// member returns the member with the id.
-func (n *Node) member(id raft.NodeID) (raft.Member, bool) {
-	for _, m := range n.members {
-		if m.ID == id {
-			return m, true
-		}
-	}
-	return raft.Member{}, false
 }

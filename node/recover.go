@@ -95,7 +95,7 @@ func (r *Remains) read(database string) error {
 	if err != nil {
 		return fmt.Errorf("database and log do not fit together: the database contains entry %d: %w", applied, err)
 	}
-	if own := termAt(state.Runs, applied); applied > state.Base && own != appliedTerm {
+	if own := termAt(&state, applied); applied > state.Base && own != appliedTerm {
 		return fmt.Errorf("the database belongs to another log: it has applied entry %d of term %d, which here has term %d", applied, appliedTerm, own)
 	}
 	identity := log.Identity()

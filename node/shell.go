@@ -2,14 +2,11 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"quorate/node/driver"
 	"quorate/raft"
-	"quorate/raft/wal"
-	"quorate/sqlfsm"
 	"quorate/transport"
 )
 
@@ -60,6 +57,10 @@ func (b *inbox) take(e *driver.Events) {
 func (n *Node) runDriver(ctx context.Context) error {
 	ticker := time.NewTicker(n.tick)
 	defer ticker.Stop()
+	// company ends the wait of commands for others to share a flush with.
+	company := time.NewTimer(time.Hour)
+	company.Stop()
+	defer company.Stop()
 	var e driver.Events
 	for {
 		ticks := 0
@@ -67,6 +68,7 @@ func (n *Node) runDriver(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-n.inbox.wake:
+		case <-company.C:
 		case <-ticker.C:
 			ticks = 1
 		}
@@ -74,10 +76,36 @@ func (n *Node) runDriver(ctx context.Context) error {
 		e.Ticks, e.Now = ticks, time.Now().UnixMicro()
 		n.driver.Turn(&e)
 		n.observe(ticks > 0)
+		n.answerQuestions()
+		if next := n.driver.NextTurn(); next > 0 {
+			company.Reset(time.Until(time.UnixMicro(next)))
+		}
 		clear(e.Messages)
 		clear(e.Commands)
 		clear(e.Proposals)
 		clear(e.Fetched)
+		clear(e.Images)
+		clear(e.Changes)
+	}
+}
+
+// ask has f called between two turns of the driver, to look at the core, and
+// waits until that is done; false: ctx ended before.
+func (n *Node) ask(ctx context.Context, f func(*raft.Raft)) bool {
+	done := make(chan struct{})
+	n.questions.put(func(core *raft.Raft) { f(core); close(done) })
+	n.inbox.signal()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (n *Node) answerQuestions() {
+	for _, f := range n.questions.all() {
+		f(n.driver.Core())
 	}
 }
 
@@ -102,6 +130,15 @@ func (q *queue[T]) put(items ...T) {
 	}
 }
 
+// all returns what there is.
+func (q *queue[T]) all() []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items = nil
+	return items
+}
+
 // take waits for items and returns all there are; false: ctx ended. The slice
 // is the caller's until the next call, which reuses it.
 func (q *queue[T]) take(ctx context.Context, reuse []T) ([]T, bool) {
@@ -123,138 +160,18 @@ func (q *queue[T]) take(ctx context.Context, reuse []T) ([]T, bool) {
 	}
 }
 
-// runLog makes the core's writes durable: everything that queued up while the
-// last batch was being flushed becomes the next one (group commit).
-func (n *Node) runLog(ctx context.Context) error {
-	var batch []driver.LogWrite
-	var writes []wal.Write
-	for {
-		var ok bool
-		if batch, ok = n.writes.take(ctx, batch); !ok {
-			return nil
-		}
-		writes = writes[:0]
-		entries, bytes := 0, 0
-		for _, w := range batch {
-			writes = append(writes, wal.Write{HardState: w.HardState, Entries: w.Entries, Sync: w.Sync})
-			entries += len(w.Entries)
-			for i := range w.Entries {
-				bytes += len(w.Entries[i].Data)
-			}
-		}
-		began := time.Now()
-		if _, err := n.log.Append(writes); err != nil {
-			return fmt.Errorf("node: the log cannot be written: %w", err)
-		}
-		n.metrics.walSync.Observe(time.Since(began).Seconds())
-		n.metrics.walBatch.Observe(float64(entries))
-		n.metrics.walBytes.Add(float64(bytes))
-		seq := batch[len(batch)-1].Seq
-		n.inbox.put(func(e *driver.Events) { e.Persisted = seq })
-		clear(writes)
-	}
-}
-
-// maxApplyBatch bounds how many entries go into one call of Apply, so that
-// the first of them are answered before the last are run.
-const maxApplyBatch = 512
-
-// runApplier applies committed entries and tells the sessions what came of
-// their commands.
-func (n *Node) runApplier(ctx context.Context) error {
-	var committed []raft.Entry
-	var entries []sqlfsm.Entry
-	for {
-		var ok bool
-		if committed, ok = n.committed.take(ctx, committed); !ok {
-			return nil
-		}
-		for rest := committed; len(rest) > 0; {
-			chunk := rest[:min(len(rest), maxApplyBatch)]
-			rest = rest[len(chunk):]
-			entries = entries[:0]
-			for _, e := range chunk {
-				entries = append(entries, n.command(e))
-			}
-			if err := n.applyBatch(entries); err != nil {
-				return err
-			}
-			clear(entries)
-		}
-	}
-}
-
-// command makes the state machine's entry of a log entry.
-func (n *Node) command(e raft.Entry) sqlfsm.Entry {
-	entry := sqlfsm.Entry{Index: uint64(e.Index), Term: uint64(e.Term)}
-	if e.Type == raft.EntryNormal {
-		entry.Data = e.Data
-		h, err := sqlfsm.DecodeHeader(e.Data)
-		entry.Collect = err == nil && n.ours(&h)
-	}
-	return entry
-}
-
-// ours reports whether a command came from this node, in this life.
-func (n *Node) ours(h *sqlfsm.Header) bool {
-	return h.Origin == uint64(n.id) && h.Incarnation == n.commands.Incarnation
-}
-
-func (n *Node) applyBatch(entries []sqlfsm.Entry) error {
-	began := time.Now()
-	results, err := n.fsm.Apply(entries)
-	if err != nil {
-		return fmt.Errorf("node: the state machine cannot go on: %w", err)
-	}
-	last := driver.Applied{Index: raft.Index(entries[len(entries)-1].Index), Term: raft.Term(entries[len(entries)-1].Term)}
-	n.progress.advance(last.Index)
-	for i := range results {
-		if !entries[i].Collect {
-			continue
-		}
-		if p := n.commands.Get(results[i].Header.Seq); p != nil {
-			n.commands.Settle(p, driver.Outcome{Results: results[i].Results, Err: results[i].Err})
-		}
-	}
-	n.metrics.apply.Observe(time.Since(began).Seconds())
-	n.metrics.appliedEntries.Add(float64(len(entries)))
-	n.metrics.applyBatch.Observe(float64(len(entries)))
-	n.inbox.put(func(e *driver.Events) { e.Applied = last })
-	return nil
-}
-
-// runFetcher reads old entries for followers that are far behind.
-func (n *Node) runFetcher(ctx context.Context) error {
-	var fetches []raft.Fetch
-	for {
-		var ok bool
-		if fetches, ok = n.fetches.take(ctx, fetches); !ok {
-			return nil
-		}
-		for _, f := range fetches {
-			entries, err := n.log.Entries(f.Lo, f.Hi, f.MaxBytes)
-			if err != nil {
-				return fmt.Errorf("node: the log cannot be read: %w", err)
-			}
-			n.inbox.put(func(e *driver.Events) { e.Fetched = append(e.Fetched, driver.Fetched{To: f.To, Entries: entries}) })
-		}
-	}
-}
-
 // The driver's effects.
 
 func (n *Node) Write(w driver.LogWrite) { n.writes.put(w) }
-func (n *Node) Apply(e []raft.Entry)    { n.committed.put(e...) }
+func (n *Node) Apply(e []raft.Entry)    { n.work.put(applierWork{entries: e}) }
+func (n *Node) Install(s raft.Snapshot) { n.work.put(applierWork{install: &s}) }
 func (n *Node) Fetch(f raft.Fetch)      { n.fetches.put(f) }
 func (n *Node) Send(m []raft.Message)   { n.transport.Send(m) }
-
-// As long as no log is cut, nobody needs an image.
-func (n *Node) Install(raft.Snapshot) {
-	panic("node: an image is to be installed, and none was received")
+func (n *Node) SendImage(to raft.NodeID) {
+	n.images.put(imageOrder{to, n.driver.Core().Term()})
 }
-func (n *Node) SendImage(raft.NodeID) { panic("node: an image is wanted, and the log is whole") }
-func (n *Node) Flush()                { panic("node: the log is never cut") }
-func (n *Node) Cut(raft.Index)        { panic("node: the log is never cut") }
+func (n *Node) Flush()                 { n.chores.put(n.flush) }
+func (n *Node) Cut(through raft.Index) { n.chores.put(func() error { return n.cut(through) }) }
 
 func (n *Node) SendProposals(to raft.NodeID, p []transport.Proposal) {
 	n.transport.SendProposals(to, p) // what is lost is sent again

@@ -1,12 +1,10 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"quorate/admin"
@@ -25,9 +23,29 @@ func (n *Node) observe(ticked bool) {
 		return
 	}
 	n.showCore()
+	if ticked {
+		n.showMembers(n.view.Load().raft.Configuration)
+		n.showPeers()
+		n.watchRemoval()
+	}
 	if changed {
 		n.logRole(old)
 	}
+}
+
+// removedGrace is how long a node that was removed goes on: for the answer to
+// whoever has asked for it.
+const removedGrace = time.Second
+
+// watchRemoval ends a node that was removed from the cluster.
+func (n *Node) watchRemoval() {
+	if n.removed || !n.driver.Core().Removed() {
+		return
+	}
+	n.removed = true
+	n.cfg.Logger.Warn().Str("component", "raft").Msg("this node was removed from the cluster; it stops")
+	n.endSessions()
+	time.AfterFunc(removedGrace, func() { n.end(errRemoved()) })
 }
 
 func (n *Node) showCore() {
@@ -66,30 +84,34 @@ func (n *Node) Status() admin.Status {
 
 // Cluster describes what this node believes of every member.
 func (n *Node) Cluster() []admin.Member {
-	v := n.view.Load().raft
 	var out []admin.Member
-	for _, m := range n.members {
-		row := admin.Member{
-			Name: m.Name, ID: m.ID.String(), PeerAddr: m.Address,
-			Leader: m.ID == v.Leader, Self: m.ID == n.id,
-		}
-		if row.Self {
-			row.SQLAddr, row.AdminAddr, row.Connected = n.cfg.SQLAdvertise, n.cfg.AdminAdvertise, true
-		}
-		for _, p := range n.transport.Peers() {
-			if p.ID == m.ID {
-				row.SQLAddr, row.AdminAddr, row.Connected = p.Hello.SQLAddr, p.Hello.AdminAddr, p.Connected
-			}
-		}
-		for _, p := range v.Peers {
-			if p.ID == m.ID {
-				row.Match = uint64(p.Match)
-			}
-		}
-		out = append(out, row)
+	for _, m := range byName(n.members.Load().Configuration) {
+		out = append(out, n.memberRow(m))
 	}
-	slices.SortFunc(out, func(a, b admin.Member) int { return cmp.Compare(a.Name, b.Name) })
 	return out
+}
+
+// memberRow describes a member.
+func (n *Node) memberRow(m raft.Member) admin.Member {
+	v := n.view.Load().raft
+	row := admin.Member{
+		Name: m.Name, ID: m.ID.String(), Suffrage: m.Suffrage.String(), PeerAddr: m.Address,
+		Leader: m.ID == v.Leader, Self: m.ID == n.id,
+	}
+	if row.Self {
+		row.SQLAddr, row.AdminAddr, row.Connected = n.cfg.SQLAdvertise, n.cfg.AdminAdvertise, true
+	}
+	for _, p := range n.transport.Peers() {
+		if p.ID == m.ID {
+			row.SQLAddr, row.AdminAddr, row.Connected = p.Hello.SQLAddr, p.Hello.AdminAddr, p.Connected
+		}
+	}
+	for _, p := range v.Peers {
+		if p.ID == m.ID {
+			row.Match = uint64(p.Match)
+		}
+	}
+	return row
 }
 
 // readyTimeout bounds the question that /readyz asks the cluster.
@@ -111,7 +133,7 @@ func (n *Node) Checks() []admin.Check {
 	if errors.Is(read, context.DeadlineExceeded) {
 		read = fmt.Errorf("no quorum confirmed a read within %v", readyTimeout)
 	}
-	return []admin.Check{{Name: "leader", Err: leader}, {Name: "applied", Err: applied}, {Name: "read_index", Err: read}}
+	return []admin.Check{{Name: "leader", Err: leader}, {Name: "applied", Err: applied}, {Name: "read_index", Err: read}, {Name: "disk", Err: n.disk.full()}}
 }
 
 // maxBehindReady is how many committed entries a ready node may still have to

@@ -3,12 +3,14 @@ package node
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 
 	"quorate/internal/exitcode"
 	"quorate/internal/vfs"
 	"quorate/raft"
 	"quorate/raft/wal"
+	"quorate/snapshot"
 	"quorate/sqlfsm"
 	"quorate/transport"
 )
@@ -18,6 +20,7 @@ import (
 //	LOCK         held while a process uses the directory
 //	wal/         the log (docs/internals/wal-format.md), and in its header who this node is
 //	db/quorate.db  the database, at one exact index of the log
+//	snapshots/   images of databases, on their way to and from other members
 //	peers.json   the storage ids of the other members
 
 const cachedLogBytes = 64 << 20
@@ -25,53 +28,83 @@ const cachedLogBytes = 64 << 20
 const hintDatabase = "If the database file is damaged, remove this member, empty its data directory and add it again: it gets everything from the others."
 
 // openStorage locks the data directory and opens, or makes, log and database.
-func (n *Node) openStorage() (state raft.State, storage [16]byte, err error) {
+func (n *Node) openStorage() (state raft.State, err error) {
 	fs := n.fs
 	dir := n.cfg.DataDir
 	dbDir := filepath.Join(dir, "db")
 	for _, d := range []string{dir, n.cfg.WALDir, dbDir} {
 		if err := fs.MkdirAll(d); err != nil {
-			return state, storage, n.dirError(err, "Give a --data-dir that this user can write to.")
+			return state, n.dirError(err, "Give a --data-dir that this user can write to.")
 		}
 	}
 	if n.lock, err = fs.Lock(filepath.Join(dir, "LOCK")); err != nil {
 		if errors.Is(err, vfs.ErrLocked) {
 			err = errors.New("another process is using it")
 		}
-		return state, storage, n.dirError(err, "Stop the other quorate process, or give this one a --data-dir of its own.")
-	}
-	options := wal.Options{FS: fs, Dir: n.cfg.WALDir, CacheBytes: cachedLogBytes, OnLowSpace: n.lowSpace}
-	exists, err := wal.Exists(fs, n.cfg.WALDir)
-	if err != nil {
-		return state, storage, n.dirError(err, "")
+		return state, n.dirError(err, "Stop the other quorate process, or give this one a --data-dir of its own.")
 	}
 	database := filepath.Join(dbDir, "quorate.db")
-	if exists {
-		err = n.openLog(options)
-	} else {
-		err = n.createLog(options, database)
+	if err := n.openLog(database); err != nil {
+		return state, err
 	}
-	if err != nil {
-		return state, storage, err
+	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{OnCheckpoint: n.metrics.checkpointed, FS: fs}); err != nil {
+		return state, n.dirError(err, hintDatabase)
 	}
-	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{OnCheckpoint: n.metrics.checkpointed}); err != nil {
-		return state, storage, n.dirError(err, hintDatabase)
+	if n.registry, err = transport.OpenRegistry(fs, filepath.Join(dir, "peers.json")); err != nil {
+		return state, n.dirError(err, "")
+	}
+	if err := n.openSnapshots(); err != nil {
+		return state, err
 	}
 	index, term := n.fsm.Applied()
 	if state, err = n.log.State(raft.Index(index)); err != nil {
-		return state, storage, n.dirError(fmt.Errorf("%w (%w)", errLostLog, err), "A voter that has lost its log can undo committed writes: remove this member, empty its data directory and add it again.")
+		return state, n.dirError(fmt.Errorf("%w (%w)", errLostLog, err), hintReseed)
 	}
-	if own := termAt(state.Runs, raft.Index(index)); own != raft.Term(term) {
-		return state, storage, n.dirError(fmt.Errorf("the database belongs to another log: it has applied entry %d of term %d, which here has term %d", index, term, own),
+	if own := termAt(&state, raft.Index(index)); own != raft.Term(term) {
+		return state, n.dirError(fmt.Errorf("the database belongs to another log: it has applied entry %d of term %d, which here has term %d", index, term, own),
 			"Give this member its own database back; or remove it, empty its data directory and add it again.")
 	}
-	n.members = state.Configurations[len(state.Configurations)-1].Configuration.Members
-	return state, n.log.Identity().Storage, nil
+	configuration := state.Configurations[len(state.Configurations)-1]
+	n.members.Store(&membership{configuration})
+	return state, n.checkName(configuration.Configuration)
+}
+
+const hintReseed = "A voter that has lost its log can undo committed writes: remove this member, empty its data directory and add it again."
+
+// openSnapshots opens the directory of images, and goes on with an installation
+// that was interrupted: the log begins after the image already, and the database
+// is still the old one.
+func (n *Node) openSnapshots() (err error) {
+	n.snapshots, err = snapshot.Open(snapshot.Options{
+		FS: n.fs, Dir: filepath.Join(n.cfg.DataDir, "snapshots"),
+		Make: n.makeImage, Size: n.fsm.Size, Received: n.received,
+	})
+	if err != nil {
+		return n.dirError(err, "")
+	}
+	base, _ := n.log.Base()
+	if applied, _ := n.fsm.Applied(); base > raft.Index(applied) {
+		path, ok := n.snapshots.Path(base)
+		if !ok {
+			return n.dirError(fmt.Errorf("the log begins after entry %d, and the database has applied %d: the image that is between them is gone", base, applied), hintReseed)
+		}
+		if err := n.snapshots.Verify(base); err != nil {
+			return n.dirError(err, hintReseed)
+		}
+		if err := n.fsm.Install(path); err != nil {
+			return n.dirError(err, hintReseed)
+		}
+	}
+	if err := n.snapshots.Forget(math.MaxUint64); err != nil {
+		return n.dirError(err, "")
+	}
+	return nil
 }
 
 // termAt returns the term of the entry at i; 0 before the first.
-func termAt(runs []raft.TermRun, i raft.Index) (term raft.Term) {
-	for _, run := range runs {
+func termAt(s *raft.State, i raft.Index) raft.Term {
+	term := s.BaseTerm
+	for _, run := range s.Runs {
 		if run.First > i {
 			break
 		}
@@ -85,20 +118,36 @@ func (n *Node) dirError(err error, hint string) error {
 	return &exitcode.Error{Code: exitcode.DataDir, Err: fmt.Errorf("data directory %s: %w", n.cfg.DataDir, err), Hint: hint}
 }
 
-// createLog begins a new life: a new storage id, the initial members.
-func (n *Node) createLog(options wal.Options, database string) error {
-	if _, err := n.fs.Size(database); err == nil {
-		return n.dirError(errLostLog, "A voter that has lost its log can undo committed writes: remove this member, empty its data directory and add it again.")
-	}
-	c, err := configuration(&n.cfg)
+// openLog opens the log, or begins a new life.
+func (n *Node) openLog(database string) error {
+	options := wal.Options{FS: n.fs, Dir: n.cfg.WALDir, CacheBytes: cachedLogBytes, SegmentBytes: n.cfg.SegmentBytes, OnLowSpace: n.lowSpace}
+	exists, err := wal.Exists(n.fs, n.cfg.WALDir)
 	if err != nil {
-		return err
+		return n.dirError(err, "")
+	}
+	if exists {
+		return n.reopenLog(options)
+	}
+	if _, err := n.fs.Size(database); err == nil {
+		return n.dirError(errLostLog, hintReseed)
 	}
 	storage, err := newStorageID()
 	if err != nil {
 		return err
 	}
-	n.cluster = clusterID(n.cfg.ClusterToken, c)
+	if n.cfg.Join != "" {
+		return n.joinCluster(options, storage)
+	}
+	return n.createLog(options, storage)
+}
+
+// createLog begins the life of an initial member.
+func (n *Node) createLog(options wal.Options, storage [16]byte) error {
+	c, err := configuration(&n.cfg)
+	if err != nil {
+		return err
+	}
+	n.id, n.cluster = memberID(n.cfg.Name), clusterID(n.cfg.ClusterToken, c)
 	n.log, err = wal.Create(options, wal.Identity{Cluster: n.cluster, Storage: storage, Node: n.id}, c)
 	if err != nil {
 		return n.dirError(err, "")
@@ -106,8 +155,8 @@ func (n *Node) createLog(options wal.Options, database string) error {
 	return nil
 }
 
-// openLog goes on with the log that is there, if it is this node's.
-func (n *Node) openLog(options wal.Options) (err error) {
+// reopenLog goes on with the log that is there, if it is this cluster's.
+func (n *Node) reopenLog(options wal.Options) (err error) {
 	if n.log, err = wal.Open(options); err != nil {
 		return n.dirError(err, hintOf(err))
 	}
@@ -115,22 +164,40 @@ func (n *Node) openLog(options wal.Options) (err error) {
 		n.cfg.Logger.Warn().Str("component", "wal").Stringer("segment", torn.Segment).Int64("bytes", torn.Bytes).
 			Msg("removed a torn tail, which had not been acknowledged")
 	}
-	identity, members := n.log.Identity(), n.log.Configuration()
-	n.cluster = identity.Cluster
-	if identity.Node != n.id {
-		return n.dirError(fmt.Errorf("it belongs to member %q, not to %q", memberName(members, identity.Node), n.cfg.Name),
-			"Give --name the member's name, or this member a --data-dir of its own.")
+	identity := n.log.Identity()
+	n.cluster, n.id = identity.Cluster, identity.Node
+	if !hasToken(n.cfg.ClusterToken, n.cluster) {
+		return n.dirError(fmt.Errorf("it belongs to cluster %x, whose token is not the one given", n.cluster[:4]),
+			"Check --cluster-token, or give this member another --data-dir.")
 	}
-	if len(n.cfg.InitialCluster) > 0 {
-		if members, err = configuration(&n.cfg); err != nil {
-			return err
-		}
+	if len(n.cfg.InitialCluster) == 0 {
+		return nil
 	}
-	if id := clusterID(n.cfg.ClusterToken, members); id != n.cluster {
+	c, err := configuration(&n.cfg)
+	if err != nil {
+		return err
+	}
+	if id := clusterID(n.cfg.ClusterToken, c); id != n.cluster {
 		return n.dirError(fmt.Errorf("it belongs to cluster %x, but the token and the initial members given describe cluster %x", n.cluster[:4], id[:4]),
 			"Leave --initial-cluster away (it counts at the first start only) and check --cluster-token; or give this member another --data-dir.")
 	}
 	return nil
+}
+
+// checkName refuses another member's directory. The name of a node that is no
+// member, yet or any more, is in its id at best.
+func (n *Node) checkName(c raft.Configuration) error {
+	name, first := n.cfg.Name, n.log.Configuration()
+	if m, ok := c.Member(n.id); ok {
+		name = m.Name
+	} else if m, ok := first.Member(n.id); ok {
+		name = m.Name
+	}
+	if name == n.cfg.Name {
+		return nil
+	}
+	return n.dirError(fmt.Errorf("it belongs to member %q, not to %q", name, n.cfg.Name),
+		"Give --name the member's name, or this member a --data-dir of its own.")
 }
 
 // hintOf returns the log's advice about an error, "" if it has none.
@@ -153,49 +220,45 @@ func hintOf(err error) string {
 // it can again.
 func (n *Node) lowSpace(err error) {
 	log := n.cfg.Logger.With().Str("component", "wal").Logger()
+	n.lowLog.Store(err != nil)
 	if err == nil {
 		log.Info().Msg("there is room for the log again")
 		return
 	}
-	log.Error().Err(err).Str("hint", "Make room on the disk: when the segments at hand are full, this node stops.").
+	log.Error().Err(err).Str("hint", "Make room on the disk: when the segments at hand are full, this node takes no writes.").
 		Msg("the log cannot reserve room ahead")
 }
 
-func memberName(c raft.Configuration, id raft.NodeID) string {
-	for _, m := range c.Members {
-		if m.ID == id {
-			return m.Name
-		}
+// hello is what this node says of itself to others.
+func (n *Node) hello() transport.Hello {
+	h := transport.Hello{
+		ClusterID: n.cluster, TokenDigest: tokenDigest(n.cfg.ClusterToken),
+		NodeID: n.id, Name: n.cfg.Name,
+		SQLAddr: n.cfg.SQLAdvertise, PeerAddr: n.cfg.PeerAdvertise, AdminAddr: n.cfg.AdminAdvertise,
+		Version: n.cfg.Version, Engine: n.engine,
 	}
-	return id.String()
+	if n.log != nil {
+		h.StorageID = n.log.Identity().Storage
+	}
+	return h
 }
 
 // openTransport connects this node with the others.
-func (n *Node) openTransport(storage [16]byte) error {
-	registry, err := transport.OpenRegistry(n.fs, filepath.Join(n.cfg.DataDir, "peers.json"))
-	if err != nil {
-		return n.dirError(err, "")
-	}
-	var peers []transport.Peer
-	for _, m := range n.members {
-		if m.ID != n.id {
-			peers = append(peers, transport.Peer{ID: m.ID, Name: m.Name, Address: m.Address})
-		}
-	}
+func (n *Node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
-		Self: transport.Hello{
-			ClusterID: n.cluster, StorageID: storage, TokenDigest: tokenDigest(n.cfg.ClusterToken),
-			NodeID: n.id, Name: n.cfg.Name,
-			SQLAddr: n.cfg.SQLAdvertise, PeerAddr: n.cfg.PeerAdvertise, AdminAddr: n.cfg.AdminAdvertise,
-			Version: n.cfg.Version, Engine: n.engine,
-		},
-		Peers:    peers,
+		Self:     n.hello(),
+		Peers:    peersOf(n.members.Load().Configuration, n.id),
 		Listener: n.listeners.peer,
 		Handler:  peerHandler{n},
-		Admit:    registry.Admit,
+		Admit:    n.registry.Admit,
+		Images:   imageSink{n},
+		Answer:   n.answer,
+
+		ImageBytesPerSecond: n.cfg.SnapshotRate,
 	})
 	if err != nil {
 		return &exitcode.Error{Code: exitcode.Usage, Err: err}
 	}
+	n.peersPending = true // those that were removed
 	return nil
 }

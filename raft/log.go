@@ -146,7 +146,7 @@ func (l *raftLog) upToDate(i Index, t Term) bool {
 func (l *raftLog) append(e Entry) {
 	assert(e.Index == l.last()+1, "an entry is appended that does not follow the last")
 	assert(e.Term >= l.lastTerm(), "an entry is appended with a term lower than the last")
-	if e.Term != l.lastTerm() {
+	if len(l.runs) == 0 || e.Term != l.lastTerm() { // a log that begins after base has no run yet
 		l.runs = append(l.runs, TermRun{First: e.Index, Term: e.Term})
 	}
 	l.entries = append(l.entries, e)

@@ -42,6 +42,16 @@ func TestLogAgainstModel(t *testing.T) {
 	})
 }
 
+// TestLogBeginsAfterBase appends to a log that is empty because everything was
+// cut off it, an entry of the term that the last one had.
+func TestLogBeginsAfterBase(t *testing.T) {
+	l := newLog(State{Base: 10, BaseTerm: 3, Last: 10, Applied: 10})
+	l.append(Entry{Index: 11, Term: 3})
+	if term, ok := l.term(11); !ok || term != 3 {
+		t.Errorf("the entry after the base has term %d, %t; want 3", term, ok)
+	}
+}
+
 func (m *logModel) append(t *rapid.T) {
 	for range rapid.IntRange(1, 4).Draw(t, "entries") {
 		m.term += Term(rapid.IntRange(0, 3).Draw(t, "term") / 3)

@@ -1,0 +1,143 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"quorate/internal/sqlite"
+	"quorate/node/driver"
+	"quorate/raft"
+	"quorate/sqlfsm"
+)
+
+// applierWork is what the applier is given: committed entries, or an image that
+// replaces the database.
+type applierWork struct {
+	entries []raft.Entry
+	install *raft.Snapshot
+}
+
+const (
+	// maxApplyBatch bounds how many entries go into one call of Apply, so that
+	// the first of them are answered before the last are run.
+	maxApplyBatch = 512
+	// maxApplyBytes bounds their commands, so that one call is one transaction of
+	// the state machine, of which all is applied or nothing.
+	maxApplyBytes = 8 << 20
+)
+
+// runApplier applies committed entries and tells the sessions what came of
+// their commands.
+func (n *Node) runApplier(ctx context.Context) error {
+	var work []applierWork
+	var entries []sqlfsm.Entry
+	for {
+		var ok bool
+		if work, ok = n.work.take(ctx, work); !ok {
+			return nil
+		}
+		entries = entries[:0]
+		bytes := 0
+		for _, w := range work {
+			if w.install != nil {
+				if err := n.applyBatch(ctx, entries); err != nil {
+					return err
+				}
+				entries, bytes = entries[:0], 0
+				if err := n.install(w.install); err != nil {
+					return err
+				}
+				continue
+			}
+			for _, e := range w.entries {
+				entries = append(entries, n.command(e))
+				if bytes += len(e.Data); len(entries) == maxApplyBatch || bytes >= maxApplyBytes {
+					if err := n.applyBatch(ctx, entries); err != nil {
+						return err
+					}
+					entries, bytes = entries[:0], 0
+				}
+			}
+		}
+		if err := n.applyBatch(ctx, entries); err != nil {
+			return err
+		}
+		clear(entries[:cap(entries)])
+	}
+}
+
+// command makes the state machine's entry of a log entry.
+func (n *Node) command(e raft.Entry) sqlfsm.Entry {
+	entry := sqlfsm.Entry{Index: uint64(e.Index), Term: uint64(e.Term)}
+	if e.Type == raft.EntryNormal {
+		entry.Data = e.Data
+		h, err := sqlfsm.DecodeHeader(e.Data)
+		entry.Collect = err == nil && n.ours(&h)
+	}
+	return entry
+}
+
+// ours reports whether a command came from this node, in this life.
+func (n *Node) ours(h *sqlfsm.Header) bool {
+	return h.Origin == uint64(n.id) && h.Incarnation == n.commands.Incarnation
+}
+
+func (n *Node) applyBatch(ctx context.Context, entries []sqlfsm.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	began := time.Now()
+	results, err := n.apply(ctx, entries)
+	if err != nil || results == nil {
+		return err
+	}
+	last := driver.Applied{Index: raft.Index(entries[len(entries)-1].Index), Term: raft.Term(entries[len(entries)-1].Term)}
+	n.progress.advance(last.Index)
+	for i := range results {
+		if !entries[i].Collect {
+			continue
+		}
+		if p := n.commands.Get(results[i].Header.Seq); p != nil {
+			n.commands.Settle(p, driver.Outcome{Results: results[i].Results, Err: results[i].Err})
+		}
+	}
+	n.metrics.apply.Observe(time.Since(began).Seconds())
+	n.metrics.appliedEntries.Add(float64(len(entries)))
+	n.metrics.applyBatch.Observe(float64(len(entries)))
+	n.tellApplied(last)
+	return nil
+}
+
+// apply applies entries, and tries again for as long as there is no room: what
+// found none was rolled back. No results: ctx ended.
+func (n *Node) apply(ctx context.Context, entries []sqlfsm.Entry) ([]sqlfsm.Result, error) {
+	for {
+		results, err := n.fsm.Apply(entries)
+		if err == nil {
+			n.noRoom(diskDatabase, nil)
+			return results, nil
+		}
+		if !isFull(err) {
+			return nil, fmt.Errorf("node: the state machine cannot go on: %w", err)
+		}
+		n.noRoom(diskDatabase, err)
+		if !awaitRoom(ctx) {
+			return nil, nil
+		}
+	}
+}
+
+// isDatabaseFull reports whether SQLite found no room.
+func isDatabaseFull(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code.Primary() == sqlite.Full
+}
+
+// tellApplied tells the driver how far the state machine is, and how far it is
+// durably.
+func (n *Node) tellApplied(last driver.Applied) {
+	durable := raft.Index(n.fsm.Durable())
+	n.inbox.put(func(e *driver.Events) { e.Applied, e.Durable = last, max(e.Durable, durable) })
+}
