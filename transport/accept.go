@@ -146,6 +146,8 @@ func (t *Transport) judge(hello *Hello, p purpose) error {
 	switch {
 	case refusal != nil:
 		return refusal
+	case p != forCall && hello.NodeID == 0:
+		return fmt.Errorf("%w: handshake: a member without an id", ErrMalformed)
 	case p == forCall && t.config.Answer == nil, p == forImage && t.config.Images == nil:
 		return &Refusal{Code: RefusedUnable, Message: nameOf(t.config.Self) + " does not take such connections"}
 	case p == forCall:

@@ -227,7 +227,10 @@ func appendBlob(b []byte, kind frameKind, blob []byte) []byte {
 func decodeBlob(value []byte) ([]byte, error) {
 	r := reader{buf: value, owned: true}
 	blob := r.bytes()
-	return blob, r.whole()
+	if err := r.whole(); err != nil {
+		return nil, err
+	}
+	return blob, nil
 }
 
 // frame is one decoded frame: its kind and the one part that the kind has.

@@ -64,6 +64,18 @@ func TestFrames(t *testing.T) {
 				return err.Error() + "\n"
 			}
 			return hex.Dump(b)
+		case "image":
+			h, _ := imageOf(9, 3)
+			h.SHA256 = [32]byte{1, 31: 2}
+			return hex.Dump(appendImage(nil, &h))
+		case "chunk":
+			return hex.Dump(appendChunk(nil, 300, []byte(d.Input)))
+		case "have", "done":
+			kinds := map[string]frameKind{"have": kindHave, "done": kindDone}
+			return hex.Dump(appendProbe(nil, kinds[d.Cmd], 303))
+		case "call", "answer", "failure":
+			kinds := map[string]frameKind{"call": kindCall, "answer": kindAnswer, "failure": kindFailure}
+			return hex.Dump(appendBlob(nil, kinds[d.Cmd], []byte(d.Input)))
 		case "decode":
 			var out strings.Builder
 			for line := range strings.Lines(d.Input) {

@@ -228,7 +228,18 @@ func (c *client) write(b []byte) {
 // shakeHands does a handshake by hand, up to the Pong.
 func (c *client) shakeHands(h Hello) {
 	c.t.Helper()
-	frame, err := encodeHello(kindHello, h, forMessages)
+	c.open(h, forMessages)
+	c.expect(kindWelcome)
+	c.write(appendProbe(nil, kindPing, 7))
+	if pong := c.expect(kindPong); len(pong) != 1 || pong[0] != 7 {
+		c.t.Fatalf("a Pong with % x", pong)
+	}
+}
+
+// open says Hello; the answer may be a Welcome or a Refusal.
+func (c *client) open(h Hello, p purpose) {
+	c.t.Helper()
+	frame, err := encodeHello(kindHello, h, p)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -236,11 +247,84 @@ func (c *client) shakeHands(h Hello) {
 	if err := readPreamble(c); err != nil {
 		c.t.Fatal(err)
 	}
-	c.expect(kindWelcome)
-	c.write(appendProbe(nil, kindPing, 7))
-	if pong := c.expect(kindPong); len(pong) != 1 || pong[0] != 7 {
-		c.t.Fatalf("a Pong with % x", pong)
+}
+
+// expectFailure reads the other side's words.
+func (c *client) expectFailure() string {
+	c.t.Helper()
+	words, err := decodeBlob(c.expect(kindFailure))
+	if err != nil {
+		c.t.Fatal(err)
 	}
+	return string(words)
+}
+
+// breaker is a Dial whose next connections break after a number of bytes
+// written.
+type breaker struct {
+	mu     sync.Mutex // guards the fields below
+	armed  bool
+	after  int
+	before func() // called before the connection is closed
+	read   func() // called after each Read, if not nil
+}
+
+func (b *breaker) arm(after int, before func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.armed, b.after, b.before = true, after, before
+}
+
+func (b *breaker) disarm() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.armed = false
+}
+
+func (b *breaker) dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := dialTCP(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := &breakingConn{Conn: conn, left: -1, read: b.read}
+	if b.armed {
+		c.left, c.before = b.after, b.before
+	}
+	return c, nil
+}
+
+type breakingConn struct {
+	net.Conn
+	left   int // < 0: never
+	before func()
+	read   func()
+}
+
+func (c *breakingConn) Write(b []byte) (int, error) {
+	if c.left < 0 {
+		return c.Conn.Write(b)
+	}
+	if len(b) <= c.left {
+		c.left -= len(b)
+		return c.Conn.Write(b)
+	}
+	n, err := c.Conn.Write(b[:c.left])
+	if err == nil {
+		c.before()
+		err = errors.New("the cable is cut")
+	}
+	c.Close()
+	return n, err
+}
+
+func (c *breakingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.read != nil {
+		c.read()
+	}
+	return n, err
 }
 
 func (c *client) expect(want frameKind) []byte {
