@@ -35,8 +35,13 @@ func (m *member) asPeer() Peer { return Peer{m.self, m.config.Self.Name, m.addre
 // eventually waits until ok, for what no Handler is told.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(patience)
+	for !ok() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
 			t.Fatalf("waited in vain for: %s", what)
 		}
 	}
@@ -393,8 +398,9 @@ func TestMembersChangeAtRandom(t *testing.T) {
 		for id := one; id <= 3; id++ {
 			m.Send(heartbeats(id, i, 1))
 		}
-		if i%10 == 0 {
-			time.Sleep(time.Duration(random.IntN(5)) * time.Millisecond) // let something happen
+		if i%10 == 0 { // let something happen
+			m.SetPeers(all)
+			eventually(t, "a connection", func() bool { return strings.Contains(m.describe(), "connected") })
 		}
 	}
 	for _, m := range members {
