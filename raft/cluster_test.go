@@ -14,6 +14,7 @@ import (
 type cluster struct {
 	nodes  []*testNode // nodes[i] has id i+1
 	wire   []Message
+	images []imageJob // asked for and not sent
 	cut    map[link]bool
 	oracle oracle
 	trace  func(format string, args ...any) // what happened, for transcripts
@@ -22,7 +23,12 @@ type cluster struct {
 
 type link struct{ from, to NodeID }
 
-// testNode is a member. What is in disk survives a crash, pending does not.
+// imageJob is an image that from is to send.
+type imageJob struct{ from, to NodeID }
+
+// testNode is a member. What is in disk survives a crash, pending does not. Its
+// state machine is the log itself, so all there is of it is how far it has come;
+// an image is the same.
 type testNode struct {
 	id      NodeID
 	config  Config
@@ -33,6 +39,8 @@ type testNode struct {
 	pending []pendingWrite // in the order of seq
 	stalled bool           // the disk hangs: stabilize persists nothing
 	applied Index          // of the state machine, which survives a crash
+	lazy    bool           // the state machine hangs: what it gets waits
+	behind  Index          // the last index that it got
 
 	seen             seen
 	committedChecked Index            // by the oracle, in this incarnation
@@ -49,31 +57,67 @@ type seen struct {
 
 type testDisk struct {
 	state   HardState
-	entries []Entry // entries[i] has index i+1
+	base    Snapshot // what the log begins after
+	entries []Entry  // entries[i] has index base+1+i
 }
 
 type pendingWrite struct {
-	seq     uint64
-	state   *HardState
-	entries []Entry
+	seq      uint64
+	state    *HardState
+	snapshot *Snapshot
+	entries  []Entry
 }
 
 func (d *testDisk) write(w pendingWrite) {
+	if w.snapshot != nil {
+		d.base, d.entries = *w.snapshot, nil
+	}
 	if len(w.entries) > 0 {
-		d.entries = append(slices.Clip(d.entries[:w.entries[0].Index-1]), w.entries...)
+		d.entries = append(slices.Clip(d.slice(d.base.Index+1, w.entries[0].Index)), w.entries...)
 	}
 	if w.state != nil {
 		d.state = *w.state
 	}
 }
 
+func (d *testDisk) last() Index { return d.base.Index + Index(len(d.entries)) }
+
+// slice is the entries [lo, hi).
+func (d *testDisk) slice(lo, hi Index) []Entry {
+	return d.entries[lo-d.base.Index-1 : hi-d.base.Index-1]
+}
+
+// read answers a Fetch; entries that were cut off cannot be read.
+func (d *testDisk) read(f Fetch) []Entry {
+	if f.Lo <= d.base.Index || f.Lo > d.last() {
+		return nil
+	}
+	return d.slice(f.Lo, min(f.Hi, d.last()+1))
+}
+
+// holds: an entry is there, or in the image before what is there.
+func (d *testDisk) holds(i Index, t Term) bool {
+	return i <= d.base.Index || i <= d.last() && d.slice(i, i+1)[0].Term == t
+}
+
 // recovered is the state that a log would report after a restart.
 func (d *testDisk) recovered(members []Member, applied Index) State {
 	s := State{
-		HardState: d.state, Configurations: []ConfigurationAt{{Configuration: Configuration{Members: members}}},
-		Applied: applied, Last: Index(len(d.entries)), Entries: d.entries[applied:],
+		HardState: d.state, Base: d.base.Index, BaseTerm: d.base.Term,
+		Configurations: []ConfigurationAt{d.base.Configuration},
+		Applied:        applied, Last: d.last(), Entries: d.slice(applied+1, d.last()+1),
+	}
+	if d.base.Index == 0 {
+		s.Configurations[0] = ConfigurationAt{Configuration: Configuration{Members: members}}
 	}
 	for _, e := range d.entries {
+		if e.Type == EntryConfiguration {
+			c, err := DecodeConfiguration(e.Data)
+			if err != nil {
+				panic(err)
+			}
+			s.Configurations = append(s.Configurations, ConfigurationAt{e.Index, c})
+		}
 		if n := len(s.Runs); n == 0 || s.Runs[n-1].Term != e.Term {
 			s.Runs = append(s.Runs, TermRun{First: e.Index, Term: e.Term})
 		}
@@ -84,12 +128,23 @@ func (d *testDisk) recovered(members []Member, applied Index) State {
 // newCluster makes n members that are down; config makes the settings of one.
 func newCluster(n int, config func(NodeID) Config) *cluster {
 	c := &cluster{cut: map[link]bool{}, oracle: newOracle(), trace: func(string, ...any) {}}
-	c.fetch = func(n *testNode, f Fetch) { n.core.Fetched(f.To, n.disk.entries[f.Lo-1:f.Hi-1]) }
+	c.fetch = fetchNow
 	members := membersUpTo(n)
+	c.oracle.founders = members
 	for id := NodeID(1); id <= NodeID(n); id++ {
 		c.nodes = append(c.nodes, &testNode{id: id, config: config(id), members: members})
 	}
 	return c
+}
+
+func fetchNow(n *testNode, f Fetch) { n.core.Fetched(f.To, n.disk.read(f)) }
+
+// join makes one more member, which is in no configuration and down.
+func (c *cluster) join(config func(NodeID) Config) *testNode {
+	id := NodeID(len(c.nodes) + 1)
+	n := &testNode{id: id, config: config(id)}
+	c.nodes = append(c.nodes, n)
+	return n
 }
 
 // membersUpTo makes n voters with the ids from 1 on.
@@ -131,6 +186,9 @@ func (c *cluster) core(id NodeID) *Raft { return c.node(id).core }
 // start brings a member up with what its disk holds.
 func (c *cluster) start(id NodeID) {
 	n := c.node(id)
+	// An image that the log begins after was durable before the log said so.
+	n.applied = max(n.applied, n.disk.base.Index)
+	n.behind = n.applied
 	core, err := New(n.config, n.disk.recovered(n.members, n.applied))
 	if err != nil {
 		panic(fmt.Sprintf("member %d does not start: %v", id, err))
@@ -157,10 +215,11 @@ func (c *cluster) ready(id NodeID) bool {
 	if !ok {
 		return false
 	}
+	c.oracle.reset(n, rd.Snapshot)
 	c.oracle.wrote(n, rd.Entries)
 	if rd.Seq != 0 {
 		c.trace("%d writes #%d%s", id, rd.Seq, describeWrite(rd))
-		n.pending = append(n.pending, pendingWrite{rd.Seq, rd.HardState, rd.Entries})
+		n.pending = append(n.pending, pendingWrite{rd.Seq, rd.HardState, rd.Snapshot, rd.Entries})
 	}
 	for _, m := range rd.Messages {
 		c.oracle.sent(m)
@@ -180,14 +239,73 @@ func (c *cluster) ready(id NodeID) bool {
 		c.trace("%d fetches [%d, %d) for %d", id, f.Lo, f.Hi, f.To)
 		c.fetch(n, f)
 	}
+	for _, to := range rd.Images {
+		c.trace("%d is to send %d an image", id, to)
+		c.images = append(c.images, imageJob{id, to})
+	}
+	if s := rd.Install; s != nil {
+		c.trace("%d installs the image of %d/%d", id, s.Index, s.Term)
+		c.oracle.install(n, s)
+		n.behind = s.Index
+	}
 	if k := len(rd.Committed); k > 0 {
 		c.trace("%d applies %s", id, describeEntries(rd.Committed))
 		c.oracle.apply(n, rd.Committed)
-		n.applied = rd.Committed[k-1].Index
-		n.core.Applied(n.applied)
+		n.behind = rd.Committed[k-1].Index
+	}
+	if !n.lazy {
+		n.apply()
 	}
 	c.oracle.check(c)
 	return true
+}
+
+// apply lets the state machine do what it got.
+func (n *testNode) apply() {
+	if n.behind > n.applied {
+		n.applied = n.behind
+		n.core.Applied(n.applied)
+	}
+}
+
+// compact cuts a member's log: it begins after base now.
+func (c *cluster) compact(id NodeID, base Index) {
+	n := c.node(id)
+	term, _ := n.core.log.term(base)
+	configuration := n.core.ConfigurationAt(base)
+	n.disk.entries = slices.Clone(n.disk.slice(base+1, n.disk.last()+1))
+	n.disk.base = Snapshot{base, term, configuration}
+	n.core.Compact(base)
+}
+
+// image makes an image of a member's state machine, and the message by which
+// its receiver tells its core of it.
+func (c *cluster) image(j imageJob) Message {
+	n := c.node(j.from)
+	s := Snapshot{Index: n.applied, Configuration: n.core.ConfigurationAt(n.applied)}
+	s.Term, _ = n.core.log.term(n.applied)
+	return Message{Type: InstallSnapshot, From: j.from, To: j.to, Term: n.core.Term(), Snapshot: &s}
+}
+
+// sendImage sends an image that was asked for, or fails to.
+func (c *cluster) sendImage(j imageJob) {
+	from, to := c.node(j.from), c.node(j.to)
+	if from.core == nil {
+		return
+	}
+	if to.core == nil || c.cut[link{j.from, j.to}] {
+		c.trace("%d cannot send %d the image", j.from, j.to)
+		from.core.ImageSent(j.to, 0)
+	} else {
+		m := c.image(j)
+		c.trace("%s", describe(m))
+		if err := to.core.Step(m); err != nil {
+			c.trace("%d: %v", j.to, err)
+		}
+		c.settle(j.to)
+		from.core.ImageSent(j.to, m.Snapshot.Index)
+	}
+	c.settle(j.from)
 }
 
 // settle handles every Ready of a member.
@@ -254,8 +372,11 @@ func (c *cluster) tick(id NodeID) {
 
 // campaign ticks a member until it looks for votes.
 func (c *cluster) campaign(id NodeID) {
-	core := c.core(id)
-	for before := core.preVotes; core.preVotes == before; {
+	core, before := c.core(id), c.core(id).preVotes
+	for ticks := 0; core.preVotes == before; ticks++ {
+		if ticks > core.config.ElectionTicksMax {
+			panic(fmt.Sprintf("member %d does not campaign", id))
+		}
 		core.Tick()
 	}
 	c.settle(id)
@@ -281,6 +402,12 @@ func (c *cluster) stabilize() {
 				c.trace("%d: %v", m.To, err)
 			}
 			c.settle(m.To)
+		}
+		images := c.images
+		c.images = nil
+		for _, j := range images {
+			moved = true
+			c.sendImage(j)
 		}
 	}
 }
@@ -323,6 +450,11 @@ func describe(m Message) string {
 	switch m.Type {
 	case PreVote, RequestVote:
 		fmt.Fprintf(&b, " last=%d/%d", m.Index, m.LogTerm)
+		if m.Transfer {
+			b.WriteString(" transfer")
+		}
+	case InstallSnapshot:
+		fmt.Fprintf(&b, " image=%d/%d %s", m.Snapshot.Index, m.Snapshot.Term, describeConfiguration(m.Snapshot.Configuration))
 	case AppendEntries:
 		fmt.Fprintf(&b, " prev=%d/%d commit=%d", m.Index, m.LogTerm, m.Commit)
 		if len(m.Entries) > 0 {
@@ -337,6 +469,9 @@ func describe(m Message) string {
 		fmt.Fprintf(&b, " commit=%d round=%d", m.Commit, m.Round)
 	case HeartbeatResponse:
 		fmt.Fprintf(&b, " round=%d", m.Round)
+		if m.Full {
+			b.WriteString(" full")
+		}
 	case ReadIndex:
 		fmt.Fprintf(&b, " request=%d", m.Request)
 	case ReadIndexResponse:
@@ -353,6 +488,9 @@ func describeWrite(rd Ready) string {
 	if s := rd.HardState; s != nil {
 		fmt.Fprintf(&b, " term=%d vote=%d commit=%d", s.Term, s.Vote, s.Commit)
 	}
+	if s := rd.Snapshot; s != nil {
+		fmt.Fprintf(&b, " reset to %d/%d", s.Index, s.Term)
+	}
 	if len(rd.Entries) > 0 {
 		b.WriteString(" entries " + describeEntries(rd.Entries))
 	}
@@ -367,8 +505,15 @@ func describeEntries(entries []Entry) string {
 	var parts []string
 	for _, e := range entries {
 		what := string(e.Data)
-		if e.Type == EntryNoop {
+		switch e.Type {
+		case EntryNoop:
 			what = "no-op"
+		case EntryConfiguration:
+			c, err := DecodeConfiguration(e.Data)
+			if err != nil {
+				panic(err)
+			}
+			what = describeMembers(c)
 		}
 		parts = append(parts, fmt.Sprintf("%d/%d %s", e.Index, e.Term, what))
 	}
@@ -376,6 +521,34 @@ func describeEntries(entries []Entry) string {
 		parts = append(parts[:2], "..", parts[len(parts)-1])
 	}
 	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// describeConfiguration writes the members and the index of their entry.
+func describeConfiguration(c ConfigurationAt) string {
+	return fmt.Sprintf("%s@%d", describeMembers(c.Configuration), c.Index)
+}
+
+func describeMembers(c Configuration) string {
+	var parts []string
+	for _, m := range c.Members {
+		part := fmt.Sprint(uint64(m.ID))
+		if m.Suffrage != Voter {
+			part += " " + m.Suffrage.String()
+		}
+		if m.Address != "" {
+			part += " at " + m.Address
+		}
+		parts = append(parts, part)
+	}
+	out := "{" + strings.Join(parts, ", ") + "}"
+	if len(c.Removed) > 0 {
+		var removed []string
+		for _, id := range c.Removed {
+			removed = append(removed, fmt.Sprint(uint64(id)))
+		}
+		out += " removed " + strings.Join(removed, ", ")
+	}
+	return out
 }
 
 // chain hashes an entry together with everything before it.

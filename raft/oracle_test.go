@@ -10,11 +10,19 @@ type oracle struct {
 	leaders   map[Term]NodeID             // Election Safety
 	votes     map[nodeTerm]NodeID         // one vote a term, for life
 	chains    map[indexTerm]uint64        // Log Matching
-	committed []uint64                    // State Machine Safety: chain at index i+1
+	entries   map[indexTerm]Entry         // that were ever written
+	committed []committedEntry            // State Machine Safety: [i] has index i+1
 	logs      map[NodeID][]uint64         // chain of every member's log
 	floor     map[NodeID]incarnationFloor // commit and applied never go back
 
-	acknowledged Index // highest index that any member applied
+	founders     []Member // the first configuration
+	acknowledged Index    // highest index that any member applied
+}
+
+// committedEntry is an entry that was committed, with the chain up to it.
+type committedEntry struct {
+	chain uint64
+	entry Entry
 }
 
 type nodeTerm struct {
@@ -35,7 +43,7 @@ type incarnationFloor struct {
 
 func newOracle() oracle {
 	return oracle{
-		leaders: map[Term]NodeID{}, votes: map[nodeTerm]NodeID{}, chains: map[indexTerm]uint64{},
+		leaders: map[Term]NodeID{}, votes: map[nodeTerm]NodeID{}, chains: map[indexTerm]uint64{}, entries: map[indexTerm]Entry{},
 		logs: map[NodeID][]uint64{}, floor: map[NodeID]incarnationFloor{},
 	}
 }
@@ -53,7 +61,43 @@ func (o *oracle) must(ok bool, format string, args ...any) {
 func (o *oracle) started(n *testNode) {
 	o.floor[n.id] = incarnationFloor{}
 	o.logs[n.id] = nil
+	if n.disk.base.Index > 0 {
+		o.reset(n, &n.disk.base)
+	}
 	o.wrote(n, n.disk.entries)
+}
+
+// reset: a log begins after what s has. That is committed, so that the log has
+// everything that it had before and that anybody may count on.
+func (o *oracle) reset(n *testNode, s *Snapshot) {
+	if s == nil {
+		return
+	}
+	o.must(int(s.Index) <= len(o.committed) && o.committed[s.Index-1].entry.Term == s.Term,
+		"member %d begins its log after %d/%d, which is not committed", n.id, s.Index, s.Term)
+	want, got := describeConfiguration(o.configurationAt(s.Index)), describeConfiguration(s.Configuration)
+	o.must(got == want, "member %d begins its log after %d with configuration %s, want %s", n.id, s.Index, got, want)
+	o.logs[n.id] = nil
+	for _, c := range o.committed[:s.Index] {
+		o.logs[n.id] = append(o.logs[n.id], c.chain)
+	}
+}
+
+// configurationAt is the configuration that was in force at a committed index.
+func (o *oracle) configurationAt(i Index) ConfigurationAt {
+	for ; i > 0; i-- {
+		if e := o.committed[i-1].entry; e.Type == EntryConfiguration {
+			c, _ := DecodeConfiguration(e.Data)
+			return ConfigurationAt{i, c}
+		}
+	}
+	return ConfigurationAt{Configuration: Configuration{Members: o.founders}}
+}
+
+// install: the state machine jumps to an image, forward.
+func (o *oracle) install(n *testNode, s *Snapshot) {
+	o.must(s.Index > n.behind, "member %d installs the image of %d after %d", n.id, s.Index, n.behind)
+	o.must(n.disk.base.Index == s.Index, "member %d installs the image of %d before its log begins there", n.id, s.Index)
 }
 
 // wrote: Log Matching. An index and a term name one entry and one history
@@ -78,6 +122,7 @@ func (o *oracle) wrote(n *testNode, entries []Entry) {
 			o.must(known == h, "Log Matching: member %d has another entry %d of term %d, or another one before it", n.id, e.Index, e.Term)
 		}
 		o.chains[key] = h
+		o.entries[key] = e
 		log = append(log, h)
 	}
 	o.logs[n.id] = log
@@ -87,7 +132,7 @@ func (o *oracle) wrote(n *testNode, entries []Entry) {
 // committedIn returns how many committed entries a log begins with.
 func (o *oracle) committedIn(log []uint64) int {
 	n := 0
-	for n < min(len(log), len(o.committed)) && log[n] == o.committed[n] {
+	for n < min(len(log), len(o.committed)) && log[n] == o.committed[n].chain {
 		n++
 	}
 	return n
@@ -113,9 +158,9 @@ func (o *oracle) sent(m Message) {
 
 // apply: the state machine gets the entries of the log in order.
 func (o *oracle) apply(n *testNode, entries []Entry) {
-	o.must(entries[0].Index == n.applied+1, "member %d applies %d after %d", n.id, entries[0].Index, n.applied)
+	o.must(entries[0].Index == n.behind+1, "member %d applies %d after %d", n.id, entries[0].Index, n.behind)
 	for _, e := range entries {
-		o.must(int(e.Index) <= len(n.disk.entries) && n.disk.entries[e.Index-1].Term == e.Term,
+		o.must(n.disk.holds(e.Index, e.Term),
 			"member %d applies %d before its own disk has it", n.id, e.Index)
 		o.acknowledged = max(o.acknowledged, e.Index)
 	}
@@ -161,30 +206,60 @@ func (o *oracle) checkLeader(n *testNode) {
 	}
 	o.leaders[term] = n.id
 	log := o.logs[n.id]
-	for i, h := range o.committed {
-		o.must(i < len(log) && log[i] == h, "Leader Completeness: member %d leads term %d without the committed entry %d", n.id, term, i+1)
+	for i, c := range o.committed {
+		o.must(i < len(log) && log[i] == c.chain, "Leader Completeness: member %d leads term %d without the committed entry %d", n.id, term, i+1)
 	}
 }
 
 // checkCommitted: State Machine Safety, and what is committed is on the disks
-// of a majority.
+// of a majority of the configuration that its leader was in.
 func (o *oracle) checkCommitted(c *cluster, n *testNode) {
+	l := &n.core.log
+	if l.unwrittenReset != nil {
+		return // o.logs does not know of it yet
+	}
 	log := o.logs[n.id]
-	end := min(n.core.Commit(), n.core.log.written) // what was not written yet, o.logs does not know
+	end := min(l.commit, l.written) // what was not written yet, o.logs does not know
 	for i := int(n.committedChecked); i < int(end); i++ {
 		if i < len(o.committed) {
-			o.must(log[i] == o.committed[i], "State Machine Safety: member %d has another committed entry %d", n.id, i+1)
+			o.must(log[i] == o.committed[i].chain, "State Machine Safety: member %d has another committed entry %d", n.id, i+1)
 			continue
 		}
-		term, _ := n.core.log.term(Index(i + 1))
-		holders := 0
-		for _, other := range c.nodes {
-			if i < len(other.disk.entries) && other.disk.entries[i].Term == term {
+		term, _ := l.term(Index(i + 1))
+		entry := o.entries[indexTerm{Index(i + 1), term}]
+		voters, holders := 0, 0
+		for _, m := range n.core.newest().Configuration.Members {
+			if m.Suffrage != Voter {
+				continue
+			}
+			voters++
+			if c.node(m.ID).disk.holds(entry.Index, entry.Term) {
 				holders++
 			}
 		}
-		o.must(holders > len(c.nodes)/2, "entry %d is committed on the disks of %d of %d members", i+1, holders, len(c.nodes))
-		o.committed = append(o.committed, log[i])
+		o.must(holders > voters/2, "entry %d is committed on the disks of %d of %d voters", i+1, holders, voters)
+		o.checkStep(entry)
+		o.committed = append(o.committed, committedEntry{log[i], entry})
 	}
 	n.committedChecked = max(n.committedChecked, end)
+}
+
+// checkStep: a committed configuration differs from the one before it by one
+// voter at most.
+func (o *oracle) checkStep(e Entry) {
+	if e.Type != EntryConfiguration {
+		return
+	}
+	before := o.configurationAt(e.Index - 1).Configuration
+	after, err := DecodeConfiguration(e.Data)
+	o.must(err == nil, "configuration %d: %v", e.Index, err)
+	changes := 0
+	for _, pair := range [][2]*Configuration{{&before, &after}, {&after, &before}} {
+		for _, m := range pair[0].Members {
+			if other, ok := pair[1].Member(m.ID); m.Suffrage == Voter && (!ok || other.Suffrage != Voter) {
+				changes++
+			}
+		}
+	}
+	o.must(changes <= 1, "configuration %d changes %d voters at once", e.Index, changes)
 }

@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -24,23 +25,32 @@ import (
 // member itself (writes, messages on the wire) happens at once; nothing is
 // durable or delivered unless a command says so.
 //
-//	cluster 3 [down] [cache=bytes] [batch=entries] [window=messages]
+//	cluster 3 [down] [cache=bytes] [batch=entries] [window=messages] [unapplied=bytes]
+//	join 4 ..             starts more members, which are in no configuration
 //	disk 1 term=3 [vote=2] log=(1,1,3)   a log with these terms, before start
 //	start 1 ..            crash 1 [keep=writes]
 //	campaign 1            ticks until the election timeout, and only then
 //	tick 1 .. [n=10]      persist 1 .. [n=writes]
 //	elect 1               campaign and stabilize
 //	propose 1 a b ..      read 1 7        stepdown 1      unreachable 1 2
+//	add 1 4 [learner] [name=] [at=address]   promote 1 4
+//	remove 1 3 [force]    update 1 3 at=address    transfer 1 2 (0: to anybody)
+//	                      member 1 is asked to do that
+//	compact 1 5           cuts the log: it begins after 5
+//	image 1 3             sends the image that was asked for, or one anyway
+//	full 1 .., room 1 ..  the disk has no room for entries, or has again
+//	lazy 1 .., apply 1 .. the state machine hangs, or works again
 //	deliver [selection]   drop [selection]   copies [selection]
 //	                      the messages on the wire: all, or those with
 //	                      from=, to=, type=; copies stay on the wire
 //	wire                  shows them
 //	step from=2 to=1 type=Heartbeat term=1 [index= logterm= commit= round= request= reject entries=(..)]
+//	step from=2 to=1 type=InstallSnapshot term=1 image=(index,term)
 //	                      a message that nobody sent
 //	stabilize             persist and deliver until nothing more happens
 //	stall 1, unstall 1    stabilize leaves this member's disk alone
 //	cut 1->2 .., heal     a cut link loses what is delivered over it
-//	status, log 1 ..      what the members know
+//	status, log 1 .., configurations 1 ..   what the members know
 //
 // Any command may end in quietly: what it causes is not shown.
 func TestTranscripts(t *testing.T) {
@@ -99,8 +109,10 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) {
 		s.messages(d)
 	case "step":
 		s.step(d)
-	case "propose", "read", "stepdown", "unreachable":
+	case "propose", "read", "stepdown", "unreachable", "compact", "image":
 		s.request(d)
+	case "add", "promote", "remove", "update", "transfer":
+		s.operate(d)
 	case "cut":
 		for _, arg := range d.CmdArgs {
 			from, to, _ := strings.Cut(arg.Key, "->")
@@ -127,6 +139,7 @@ func (s *story) create(d *datadriven.TestData) {
 		config.MaxCachedBytes = number(d, "cache", 0)
 		config.MaxEntriesPerMessage = number(d, "batch", 0)
 		config.MaxInflightMessages = number(d, "window", 0)
+		config.MaxUnappliedBytes = number(d, "unapplied", 0)
 		return config
 	})
 	s.trace = s.printf
@@ -172,6 +185,23 @@ func (s *story) each(t *testing.T, d *datadriven.TestData) {
 		switch d.Cmd {
 		case "start":
 			s.start(id)
+		case "join":
+			s.start(s.join(testConfig).id)
+		case "full", "room":
+			s.core(id).SetFull(d.Cmd == "full")
+			s.settle(id)
+		case "lazy":
+			s.node(id).lazy = true
+		case "apply":
+			s.node(id).lazy = false
+			s.node(id).apply()
+			s.settle(id)
+		case "configurations":
+			var all []string
+			for _, c := range s.core(id).configurations {
+				all = append(all, describeConfiguration(c))
+			}
+			s.printf("%d: %s", id, strings.Join(all, "  "))
 		case "crash":
 			s.crash(id, number(d, "keep", 0))
 		case "campaign":
@@ -214,11 +244,54 @@ func (s *story) request(d *datadriven.TestData) {
 	case "unreachable":
 		n, _ := strconv.Atoi(args[0])
 		s.core(id).ReportUnreachable(NodeID(n))
+	case "compact":
+		n, _ := strconv.Atoi(args[0])
+		s.compact(id, Index(n))
+	case "image":
+		n, _ := strconv.Atoi(args[0])
+		job := imageJob{id, NodeID(n)}
+		s.images = slices.DeleteFunc(s.images, func(j imageJob) bool { return j == job })
+		s.sendImage(job)
 	}
 	if err != nil {
 		s.printf("%v", err)
 	}
 	s.settle(id)
+}
+
+// operate asks a member for what an operator wants.
+func (s *story) operate(d *datadriven.TestData) {
+	at, member := id(d.CmdArgs[0].Key), Member{ID: id(d.CmdArgs[1].Key), Name: text(d, "name"), Address: text(d, "at")}
+	var err error
+	switch c := (ConfChange{Member: member, Force: d.HasArg("force")}); d.Cmd {
+	case "add":
+		c.Op, c.Member.Suffrage = AddMember, Staging
+		if d.HasArg("learner") {
+			c.Member.Suffrage = Learner
+		}
+		_, _, err = s.core(at).ProposeConfChange(c)
+	case "promote":
+		c.Op = PromoteMember
+		_, _, err = s.core(at).ProposeConfChange(c)
+	case "remove":
+		c.Op = RemoveMember
+		_, _, err = s.core(at).ProposeConfChange(c)
+	case "update":
+		c.Op = UpdateMember
+		_, _, err = s.core(at).ProposeConfChange(c)
+	case "transfer":
+		err = s.core(at).TransferLeadership(member.ID)
+	}
+	var e *ConfChangeError
+	switch {
+	case errors.As(err, &e) && e.Done:
+		s.printf("done: %v", err)
+	case errors.As(err, &e) && e.Retry:
+		s.printf("later: %v", err)
+	case err != nil:
+		s.printf("%v", err)
+	}
+	s.settle(at)
 }
 
 // messages delivers, drops, copies or shows the selected messages.
@@ -257,6 +330,13 @@ func (s *story) step(d *datadriven.TestData) {
 		HintIndex: Index(number(d, "hint", 0)), HintTerm: Term(number(d, "hintterm", 0)),
 	}
 	m.Entries = entriesOf(m.Index, d)
+	for _, arg := range d.CmdArgs {
+		if arg.Key == "image" {
+			index, _ := strconv.Atoi(arg.Vals[0])
+			term, _ := strconv.Atoi(arg.Vals[1])
+			m.Snapshot = &Snapshot{Index(index), Term(term), ConfigurationAt{Configuration: Configuration{Members: s.oracle.founders}}}
+		}
+	}
 	m.Type = MessageType(slices.Index(messageTypeNames[:], text(d, "type")))
 	if err := s.deliver(m); err != nil {
 		s.printf("%v", err)
@@ -272,15 +352,31 @@ func (s *story) status(n *testNode) {
 	st := n.core.Status()
 	s.printf("%d: %s term=%d vote=%d leader=%d commit=%d applied=%d stable=%d last=%d",
 		n.id, st.Role, st.Term, st.Vote, st.Leader, st.Commit, st.Applied, st.Stable, st.Last)
+	if st.Base > 0 {
+		s.printf("   base=%d", st.Base)
+	}
+	if st.Transfer != 0 {
+		s.printf("   hands over to %d", st.Transfer)
+	}
+	if n.core.Removed() {
+		s.printf("   removed")
+	}
 	for _, p := range st.Peers {
-		s.printf("   %d: %s match=%d next=%d active=%v", p.ID, p.State, p.Match, p.Next, p.Active)
+		full := ""
+		if p.Full {
+			full = " full"
+		}
+		s.printf("   %d: %s match=%d next=%d active=%v%s", p.ID, p.State, p.Match, p.Next, p.Active, full)
 	}
 }
 
 // terms writes the term of every entry of a log, oldest first.
 func terms(l *raftLog) string {
 	var all []string
-	for i := Index(1); i <= l.last(); i++ {
+	if l.base > 0 {
+		all = append(all, fmt.Sprintf("..%d", l.base))
+	}
+	for i := l.base + 1; i <= l.last(); i++ {
 		term, _ := l.term(i)
 		all = append(all, fmt.Sprint(term))
 	}
@@ -289,6 +385,9 @@ func terms(l *raftLog) string {
 
 func diskTerms(n *testNode) string {
 	var all []string
+	if n.disk.base.Index > 0 {
+		all = append(all, fmt.Sprintf("..%d", n.disk.base.Index))
+	}
 	for _, e := range n.disk.entries {
 		all = append(all, fmt.Sprint(e.Term))
 	}

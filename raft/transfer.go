@@ -72,9 +72,11 @@ func (r *Raft) bestHeir() (best *peer) {
 	return best
 }
 
-// handOver tells the target of a transfer to campaign, if it has the whole log.
+// handOver tells the target of a transfer to campaign, if it has the whole log,
+// and before that what is committed.
 func (r *Raft) handOver(p *peer) {
 	if p.id == r.transfer.to && p.match == r.log.last() {
+		r.replicate(p)
 		r.send(Message{Type: TimeoutNow, To: p.id})
 	}
 }
