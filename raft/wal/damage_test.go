@@ -75,39 +75,89 @@ func sampleLog(t testing.TB, id Identity, closed bool) *vfs.Mem {
 	return disk
 }
 
-func TestEveryFlippedBitIsNoticed(t *testing.T) {
-	disk := sampleLog(t, testIdentity, true)
-	clean := mustOpen(t, memOptions(disk.CrashClone(vfs.DropUnsynced)))
-	want := mustState(t, clean, 0)
-	headers, err := clean.readHeaders()
-	if err != nil || len(headers) != 3 {
-		t.Fatalf("%d segments, %v", len(headers), err)
+// cutLog makes a log of two segments that had four, with the record that says so
+// in the third, and closes it.
+func cutLog(t testing.TB) *vfs.Mem {
+	t.Helper()
+	disk := vfs.NewMem()
+	l := mustCreate(t, memOptions(disk))
+	mustAppend(t, l, Write{HardState: hardState(1, 1, 0), Entries: entries(1, 1, 4, 1900), Sync: true})
+	mustAppend(t, l, Write{Entries: append(change(1, 4, 4), entries(1, 5, 7, 2500)...), Sync: true})
+	mustAppend(t, l, Write{HardState: hardState(1, 1, 7), Entries: entries(1, 7, 10, 1500), Sync: true})
+	if base, err := l.Cut(7); base != 6 || err != nil {
+		t.Fatalf("Cut = %d, %v", base, err)
 	}
-	// Beyond these there are only zeros and, in the last segment, the closing
-	// record, which vouches for all but itself.
-	ends := []Offset{headers[1].previousEnd, headers[2].previousEnd, clean.active.written - Offset(recordBytes(voteBytes))}
-	mustClose(t, clean)
-	for number := SegmentNumber(1); number <= 3; number++ {
-		path := segmentPath("/data/wal", number)
-		original := contents(t, disk, path)
-		for at := 0; at < len(original); at += 5 {
-			damaged := append([]byte(nil), original...)
-			damaged[at] ^= 1 << (at / 5 % 8)
+	mustAppend(t, l, Write{HardState: hardState(2, 0, 9), Entries: entries(2, 10, 12, 1900), Sync: true})
+	mustClose(t, l)
+	return disk
+}
+
+// resetLog makes a log that begins with a snapshot, in its second segment, and
+// ends as the death of the process leaves it.
+func resetLog(t testing.TB) *vfs.Mem {
+	t.Helper()
+	disk := vfs.NewMem()
+	l := mustCreate(t, memOptions(disk))
+	mustAppend(t, l, Write{HardState: hardState(1, 1, 0), Entries: entries(1, 1, 4, 1900), Sync: true})
+	mustAppend(t, l, Write{HardState: hardState(2, 0, 20), Snapshot: snapshotAt(20, 2, 4), Entries: entries(2, 21, 23, 500), Sync: true})
+	if err := l.lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return disk
+}
+
+func TestEveryFlippedBitIsNoticed(t *testing.T) {
+	closing := Offset(recordBytes(voteBytes)) // the last record, which vouches for all but itself
+	for name, c := range map[string]struct {
+		disk      *vfs.Mem
+		unvouched Offset
+	}{
+		"as it grew": {sampleLog(t, testIdentity, true), closing},
+		"cut":        {cutLog(t), closing},
+		"a snapshot": {resetLog(t), 0},
+	} {
+		t.Run(name, func(t *testing.T) { flipEveryBit(t, c.disk, c.unvouched) })
+	}
+}
+
+// flipEveryBit flips a bit in every fifth byte. Beyond the records there are only
+// zeros, and the last unvouched bytes of the records may pass for a torn write.
+func flipEveryBit(t *testing.T, disk *vfs.Mem, unvouched Offset) {
+	clean := mustOpen(t, memOptions(disk.CrashClone(vfs.DropUnsynced)))
+	want := mustWholeState(t, clean)
+	headers, err := clean.readHeaders()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lastEnd := clean.active.written - unvouched
+	if err := clean.lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, h := range headers {
+		end := lastEnd
+		if i+1 < len(headers) {
+			end = headers[i+1].previousEnd
+		}
+		path := segmentPath("/data/wal", h.number)
+		for at := int64(0); at < h.bytes; at += 5 {
 			after := disk.CrashClone(vfs.DropUnsynced)
-			put(t, after, path, damaged)
+			if err := after.FlipBit(path, at, int(at/5%8)); err != nil {
+				t.Fatal(err)
+			}
 			l, err := Open(memOptions(after))
 			if err != nil {
+				// Damage in the last segment may hide that others were cut off.
 				var corrupt *CorruptError
-				if !errors.As(err, &corrupt) || corrupt.Segment != number {
-					t.Errorf("segment %v, byte %d: %v", number, at, err)
+				if !errors.As(err, &corrupt) || corrupt.Segment != h.number && corrupt.Segment >= headers[0].number {
+					t.Errorf("segment %v, byte %d: %v", h.number, at, err)
 				}
 				continue
 			}
-			if Offset(at) < ends[number-1] {
-				t.Errorf("segment %v, byte %d: the damage was not noticed", number, at)
+			if Offset(at) < end {
+				t.Errorf("segment %v, byte %d: the damage was not noticed", h.number, at)
 			}
-			if s := mustState(t, l, 0); s.HardState != want.HardState || !equalEntries(s.Entries, want.Entries) {
-				t.Errorf("segment %v, byte %d: another state", number, at)
+			if s := mustWholeState(t, l); !modelOf(want).equal(s) {
+				t.Errorf("segment %v, byte %d: another state", h.number, at)
 			}
 		}
 	}
@@ -213,8 +263,9 @@ func TestForgedRecordsProveNothing(t *testing.T) {
 }
 
 // testdata/damaged has a folder for each way in which a log may be damaged, and
-// what Open says then. They are also a promise: these files, written by an
-// earlier version, can still be read. Make them anew only when the format
+// what Open says then; its name begins with what had happened to the log before,
+// if something had: cut, reset. They are also a promise: these files, written by
+// an earlier version, can still be read. Make them anew only when the format
 // changes:
 //
 //	go test ./raft/wal -run DamagedLogs -make-damaged-logs
@@ -266,6 +317,35 @@ var damages = map[string]func(t *testing.T, disk *vfs.Mem){
 			b[atVersion]++
 			return resealHeader(b)
 		})
+	},
+	"older-format": func(t *testing.T, disk *vfs.Mem) {
+		edit(t, disk, 1, func(b []byte) []byte {
+			b[atVersion] = 1
+			return resealHeader(b)
+		})
+	},
+	"cut": func(*testing.T, *vfs.Mem) {},
+	"cut-removed-segments-back": func(t *testing.T, disk *vfs.Mem) {
+		// A crash has kept the first and lost the second; nobody reads it.
+		garbage := contents(t, twoSegments(t, testIdentity), segmentPath("/data/wal", 1))
+		garbage[5000] ^= 4
+		put(t, disk, segmentPath("/data/wal", 1), garbage)
+	},
+	"cut-foreign-segment-back": func(t *testing.T, disk *vfs.Mem) {
+		other := twoSegments(t, Identity{Cluster: testIdentity.Cluster, Storage: [16]byte{0xee}, Node: 1})
+		put(t, disk, segmentPath("/data/wal", 1), contents(t, other, segmentPath("/data/wal", 1)))
+	},
+	"cut-first-segment-missing": func(t *testing.T, disk *vfs.Mem) {
+		if err := disk.Remove(segmentPath("/data/wal", 3)); err != nil {
+			t.Fatal(err)
+		}
+	},
+	"reset": func(*testing.T, *vfs.Mem) {},
+	"reset-old-segment-back": func(t *testing.T, disk *vfs.Mem) {
+		put(t, disk, segmentPath("/data/wal", 1), contents(t, twoSegments(t, testIdentity), segmentPath("/data/wal", 1)))
+	},
+	"reset-bit-flip-in-first-write": func(t *testing.T, disk *vfs.Mem) {
+		edit(t, disk, 2, func(b []byte) []byte { b[5190] ^= 4; return b })
 	},
 	"not-a-log": func(t *testing.T, disk *vfs.Mem) {
 		edit(t, disk, 1, func(b []byte) []byte { copy(b, "SQLite format 3\x00"); return b })
@@ -339,7 +419,15 @@ func TestDamagedLogs(t *testing.T) {
 
 func writeDamagedLog(t *testing.T, dir string, damage func(*testing.T, *vfs.Mem)) {
 	t.Helper()
-	disk := twoSegments(t, testIdentity)
+	var disk *vfs.Mem
+	switch name := filepath.Base(dir); {
+	case strings.HasPrefix(name, "cut"):
+		disk = cutLog(t)
+	case strings.HasPrefix(name, "reset"):
+		disk = resetLog(t)
+	default:
+		disk = twoSegments(t, testIdentity)
+	}
 	damage(t, disk)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -377,7 +465,7 @@ func openDamagedLog(t *testing.T, dir string) string {
 	l, err := Open(memOptions(disk))
 	if err == nil {
 		defer l.Close()
-		return describeState(mustState(t, l, 0))
+		return describeState(mustWholeState(t, l))
 	}
 	// The types are part of what is promised: the node branches on them.
 	hint := "none"

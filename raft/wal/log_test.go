@@ -230,6 +230,14 @@ func TestImpossibleWritesAreRefused(t *testing.T) {
 		"commit goes back":                {HardState: hardState(2, 1, 2)},
 		"commit beyond the last":          {HardState: hardState(2, 1, 6)},
 		"entries that do not follow":      {Entries: append(entries(2, 6, 7, 1), entries(2, 8, 9, 1)...)},
+		"a snapshot of what is committed": {Snapshot: snapshotAt(3, 2, 4)},
+		"a snapshot the log need not":     {Snapshot: snapshotAt(5, 2, 4)},
+		"a snapshot of entry 0":           {Snapshot: &raft.Snapshot{Term: 2}},
+		"a snapshot of term 0":            {Snapshot: &raft.Snapshot{Index: 9}},
+		"a snapshot of a term to come":    {Snapshot: snapshotAt(9, 3, 4)},
+		"a snapshot before its members":   {Snapshot: &raft.Snapshot{Index: 9, Term: 2, Configuration: raft.ConfigurationAt{Index: 10}}},
+		"a snapshot and a gap":            {Snapshot: snapshotAt(9, 2, 4), Entries: entries(2, 11, 12, 1)},
+		"no configuration":                {Entries: []raft.Entry{{Term: 2, Index: 6, Type: raft.EntryConfiguration, Data: []byte{9}}}},
 		"terms that go back in one write": {HardState: hardState(4, 0, 3), Entries: append(entries(4, 6, 7, 1), entries(3, 7, 8, 1)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
