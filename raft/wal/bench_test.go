@@ -42,6 +42,56 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkAppendWhileCutting is the worst that Cut does to Append: the log is cut
+// as soon as a segment of 1 MiB can go. slowest-ms is the longest Append of all.
+func BenchmarkAppendWhileCutting(b *testing.B) {
+	for _, cutting := range []bool{false, true} {
+		b.Run(fmt.Sprintf("cutting=%v", cutting), func(b *testing.B) {
+			l := mustCreate(b, Options{Dir: filepath.Join(b.TempDir(), "wal"), SegmentBytes: 1 << 20})
+			defer l.Close()
+			mustAppend(b, l, Write{HardState: hardState(1, 0, 0), Sync: true})
+			stop, stopped := make(chan struct{}), make(chan int)
+			go func() {
+				cuts := 0
+				var was raft.Index
+				for cutting {
+					select {
+					case <-stop:
+						stopped <- cuts
+						return
+					case <-time.After(time.Millisecond):
+					}
+					base, err := l.Cut(1 << 60)
+					if err != nil {
+						b.Error(err)
+					}
+					if base > was {
+						was = base
+						cuts++
+					}
+				}
+				stopped <- cuts
+			}()
+			stored := make([]raft.Entry, 16)
+			data := make([]byte, 1024)
+			next := raft.Index(1)
+			var slowest time.Duration
+			for b.Loop() {
+				for i := range stored {
+					stored[i] = raft.Entry{Term: 1, Index: next, Data: data}
+					next++
+				}
+				begin := time.Now()
+				mustAppend(b, l, Write{HardState: hardState(1, 0, next-1), Entries: stored, Sync: true})
+				slowest = max(slowest, time.Since(begin))
+			}
+			close(stop)
+			b.ReportMetric(float64(slowest.Microseconds())/1000, "slowest-ms")
+			b.ReportMetric(float64(<-stopped), "cuts")
+		})
+	}
+}
+
 // BenchmarkEncode is the processor's part of Append.
 func BenchmarkEncode(b *testing.B) {
 	l := mustCreate(b, memOptions(vfs.NewMem()))

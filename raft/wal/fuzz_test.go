@@ -5,6 +5,9 @@ package wal
 // when the log is opened again and gone on with; and when the bytes are a real
 // segment with some of them changed, nothing comes back that was not written.
 //
+// FuzzOpenCut does the latter with logs that were cut or reset by a snapshot, to
+// which a removed segment may have come back.
+//
 // FuzzReplay gives it records whose checksums are right but which say anything:
 // what a mistake in the code that writes could leave.
 //
@@ -83,10 +86,57 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
+func FuzzOpenCut(f *testing.F) {
+	logs := []*vfs.Mem{cutLog(f), resetLog(f)}
+	old := contents(f, twoSegments(f, testIdentity), segmentPath("/data/wal", 1))
+	// What the logs held when they were whole, and what they held before.
+	var whole [2]modelState
+	for i, disk := range logs {
+		l := mustOpen(f, memOptions(disk.CrashClone(vfs.DropUnsynced)))
+		whole[i] = modelOf(mustWholeState(f, l))
+	}
+	f.Add(false, true, uint8(0), uint16(5000), []byte{1})
+	f.Add(true, true, uint8(0), uint16(4100), []byte{0})
+	f.Add(false, false, uint8(1), uint16(130), []byte{1})
+	f.Add(false, true, uint8(0), uint16(9000), make([]byte, 3000))
+	f.Fuzz(func(t *testing.T, reset, back bool, segment uint8, at uint16, patch []byte) {
+		n := 0
+		if reset {
+			n = 1
+		}
+		disk := logs[n].CrashClone(vfs.DropUnsynced)
+		numbers, err := listSegments(disk, "/data/wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := segmentPath("/data/wal", numbers[int(segment)%len(numbers)])
+		changed := contents(t, disk, path)
+		if int(at) < len(changed) {
+			copy(changed[at:], patch)
+		}
+		put(t, disk, path, changed)
+		if back {
+			put(t, disk, segmentPath("/data/wal", 1), old)
+		}
+		l, err := Open(memOptions(disk))
+		if err != nil {
+			return
+		}
+		s := mustWholeState(t, l)
+		if m := whole[n]; s.Base != m.base || s.BaseTerm != m.baseTerm || s.Last > m.last() || !equalEntries(s.Entries, m.entries[:s.Last-s.Base]) {
+			t.Fatalf("%d to %d of %d to %d, or other entries", s.Base, s.Last, m.base, m.last())
+		}
+		if err := goOn(l, memOptions(disk), modelOf(s)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func FuzzReplay(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 1, 0, 0, 1, 1, 1, 1, 0, 9})
 	f.Add([]byte{1, 1, 1, 1, 0, 0, 2, 0, 1, 1, 0, 0})
 	f.Add([]byte{1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 255, 0, 9, 9, 9, 9, 9, 9})
+	f.Add([]byte{2, 0, 0, 1, 0, 0, 3, 0, 0, 0, 1, 0, 2, 0, 0, 1, 1, 0})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		disk := vfs.NewMem()
 		l := mustCreate(t, memOptions(disk))
