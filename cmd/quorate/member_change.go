@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"quorate/internal/exitcode"
 )
 
 func newMemberPromote() *cobra.Command {
@@ -85,7 +88,12 @@ recover.`,
 			if force != "" {
 				path += "?force=" + url.QueryEscape(force)
 			}
-			return o.send(cmd, "DELETE", path, nil)
+			err = o.send(cmd, "DELETE", path, nil)
+			var refusal *exitcode.Error
+			if force == "" && errors.As(err, &refusal) && refusal.Code == exitcode.Failed && refusal.Hint == "" {
+				refusal.Hint = `If it is wanted all the same, say why: --force "REASON".`
+			}
+			return err
 		},
 	}
 	o.add(cmd)
