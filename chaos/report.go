@@ -18,6 +18,9 @@ type Report struct {
 	Operations, Unknown, Failed int
 	Faults                      map[string]int // how often each
 	Skipped                     map[string]error
+	// Elections were won, and Images of the database installed: what the faults
+	// led to.
+	Elections, Images int
 	// SlowestRecovery is the longest time that all members took to serve again
 	// after a fault was healed; LongestSilence the longest without an
 	// acknowledged write, from the begin of a fault to that.
@@ -63,7 +66,7 @@ func (r *Report) Summary() string {
 	if !r.OK() {
 		verdict = fmt.Sprintf("FAILED, %d violations", len(r.Violations))
 	}
-	return fmt.Sprintf("%d nodes, seed %d, %.0f s: %d operations (%d acknowledged, %d refused, %d unknown), %d faults (%s), slowest recovery %.2f s, longest silence %.2f s: %s",
+	return fmt.Sprintf("%d nodes, seed %d, %.0f s: %d operations (%d acknowledged, %d refused, %d unknown), %d faults (%s), %d elections, %d images installed, slowest recovery %.2f s, longest silence %.2f s: %s",
 		r.Nodes, r.Seed, r.Took.Seconds(), r.Operations, r.Operations-r.Failed-r.Unknown, r.Failed, r.Unknown,
-		total, strings.Join(faults, ", "), r.SlowestRecovery.Seconds(), r.LongestSilence.Seconds(), verdict)
+		total, strings.Join(faults, ", "), r.Elections, r.Images, r.SlowestRecovery.Seconds(), r.LongestSilence.Seconds(), verdict)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	var err error
 	r.cluster, err = cluster.New(cluster.Config{
 		Binary: c.Binary, Dir: c.Dir, Nodes: c.Nodes, Network: r.network, Disks: slices.Contains(c.Faults, "full"),
-		Flags: append([]string{"--quorum-timeout", quorumTimeout.String()}, c.Flags...),
+		Flags: append(r.settings(), c.Flags...),
 	})
 	if err != nil {
 		return nil, err
@@ -63,6 +64,8 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	err = r.phases(ctx)
 	r.report.Operations, r.report.Unknown, r.report.Failed = r.recorder.counts()
 	r.report.Took = r.recorder.now()
+	r.report.Elections = r.cluster.Logged(`"role":"leader"`)
+	r.report.Images = r.cluster.Logged(`"image installed"`)
 	r.report.Violations = r.violations
 	for _, fallen := range r.cluster.Fallen() {
 		r.report.Violations = append(r.report.Violations, fallen.Error())
@@ -72,6 +75,20 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	return r.report, r.keep()
+}
+
+// settings are the flags of all members. Most runs have short logs, which are
+// cut all the time, so that who was away needs an image of the database.
+func (r *run) settings() []string {
+	flags := []string{"--quorum-timeout", quorumTimeout.String()}
+	const longLogs = 4 // one run in so many
+	if r.random.IntN(longLogs) == 0 {
+		r.report.note("members run with their usual settings")
+		return flags
+	}
+	short := []string{"--snapshot-entries", "200", "--snapshot-bytes", "2MiB", "--wal-segment-bytes", "1MiB"}
+	r.report.note("members run with %s", strings.Join(short, " "))
+	return append(flags, short...)
 }
 
 // phases carries out what doc.go lists.

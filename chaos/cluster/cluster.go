@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -160,6 +161,19 @@ func (c *Cluster) Leader(ctx context.Context) *Node {
 		}
 	}
 	return leader
+}
+
+// Logged returns how often all members, over all their lives, have logged the
+// text.
+func (c *Cluster) Logged(text string) int {
+	count := 0
+	for _, n := range slices.Concat(c.Nodes, c.gone) {
+		log, err := os.ReadFile(n.logPath())
+		if err == nil { // a member that never ran has none
+			count += bytes.Count(log, []byte(text))
+		}
+	}
+	return count
 }
 
 // statusTimeout bounds one question for a status: the member may be paused.
