@@ -28,7 +28,7 @@ import (
 type Remains struct {
 	Self          raft.Member
 	Cluster       [16]byte
-	Configuration raft.Configuration // the newest that this member knows
+	Configuration raft.Configuration // the newest that this member knows and is in
 	// Term is the highest term that it has seen; LastTerm that of its last entry.
 	// Of two survivors, the one with the higher LastTerm knows more and, of equal
 	// ones, the one with the higher Last.
@@ -67,9 +67,9 @@ func openRemains(fsys vfs.FS, dataDir, walDir string) (r *Remains, err error) {
 	}
 	if err := r.read(filepath.Join(dataDir, "db", "quorate.db")); err != nil {
 		r.Close()
-		hint := hintOf(err)
-		if hint != "" {
-			hint = "This member's log is damaged: recover another survivor, if there is one."
+		hint := "Recover another survivor, if there is one."
+		if errors.Is(err, errApart) {
+			hint = "Start the node once, so that it installs an image that it may have received, and stop it again. If that does not help, recover another survivor."
 		}
 		return nil, unusable(err, hint)
 	}
@@ -93,21 +93,35 @@ func (r *Remains) read(database string) error {
 	defer log.Close() // nothing was appended
 	state, err := log.State(applied)
 	if err != nil {
-		return fmt.Errorf("database and log do not fit together: the database contains entry %d: %w", applied, err)
+		return fmt.Errorf("%w: the database ends at entry %d: %w", errApart, applied, err)
 	}
 	if own := termAt(&state, applied); applied > state.Base && own != appliedTerm {
 		return fmt.Errorf("the database belongs to another log: it has applied entry %d of term %d, which here has term %d", applied, appliedTerm, own)
 	}
 	identity := log.Identity()
 	r.Cluster = identity.Cluster
-	r.Configuration = state.Configurations[len(state.Configurations)-1].Configuration
-	r.Self, _ = r.Configuration.Member(identity.Node)
+	r.findSelf(identity.Node, &state)
 	r.Term, r.Commit = state.HardState.Term, max(state.HardState.Commit, applied)
 	r.Last, r.LastTerm, r.Applied = state.Last, state.BaseTerm, applied
 	if n := len(state.Runs); n > 0 {
 		r.LastTerm = state.Runs[n-1].Term
 	}
 	return nil
+}
+
+// errApart says that the log does not go on where the database ends.
+var errApart = errors.New("database and log do not fit together")
+
+// findSelf takes the newest configuration that has this member. One without it
+// that is not known to be committed may never have been: the lost majority
+// cannot say.
+func (r *Remains) findSelf(id raft.NodeID, state *raft.State) {
+	for _, c := range slices.Backward(state.Configurations) {
+		r.Configuration = c.Configuration
+		if r.Self, _ = c.Configuration.Member(id); r.Self.ID != 0 || c.Index <= state.HardState.Commit {
+			return
+		}
+	}
 }
 
 // databasePosition returns the last entry that a database contains; 0 if there

@@ -88,3 +88,28 @@ func TestRecoverRefuses(t *testing.T) {
 		check(t, cfg.DataDir, "wal: ")
 	})
 }
+
+// TestRecoverFindsSelf shows in which configuration a member looks for itself:
+// a removal that may never have been committed does not count.
+func TestRecoverFindsSelf(t *testing.T) {
+	with := raft.Configuration{Members: []raft.Member{{ID: 1, Name: "n1"}, {ID: 2, Name: "n2"}}}
+	without := raft.Configuration{Members: []raft.Member{{ID: 2, Name: "n2"}}}
+	for _, test := range []struct {
+		name   string
+		newest raft.ConfigurationAt
+		commit raft.Index
+		want   string
+	}{
+		{"it is in the newest", raft.ConfigurationAt{Index: 7, Configuration: with}, 5, "n1"},
+		{"its removal may not be committed", raft.ConfigurationAt{Index: 7, Configuration: without}, 6, "n1"},
+		{"its removal is committed", raft.ConfigurationAt{Index: 7, Configuration: without}, 7, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			state := raft.State{HardState: raft.HardState{Commit: test.commit}, Configurations: []raft.ConfigurationAt{{Configuration: with}, test.newest}}
+			var r Remains
+			if r.findSelf(1, &state); r.Self.Name != test.want {
+				t.Errorf("it finds itself as %q, want %q", r.Self.Name, test.want)
+			}
+		})
+	}
+}

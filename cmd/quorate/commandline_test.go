@@ -70,7 +70,8 @@ const referenceHead = `# Command line
 One binary, ` + "`quorate`" + `. Tables go to standard output, words to standard error; ` + "`-o json`" + ` has a form to which
 fields are only ever added. Errors are a line ` + "`error: …`" + ` and, where there is something to do, a line ` + "`hint: …`" + `.
 
-SIGTERM and SIGINT stop a node, or a dev cluster, cleanly, with exit code 0; a second one stops at once.
+SIGTERM and SIGINT stop a node, or a dev cluster, cleanly, with exit code 0; a second one stops at once. Cleanly means: no new
+sessions, leadership is handed over, what is under way is finished, sessions are closed with 57P01.
 
 | exit code | meaning |
 |---|---|
@@ -78,7 +79,7 @@ SIGTERM and SIGINT stop a node, or a dev cluster, cleanly, with exit code 0; a s
 | 1 | failed |
 | 4 | wrong command line or configuration |
 | 5 | the cluster has no quorum |
-| 6 | the data directory is unusable, foreign, in use or damaged |
+| 6 | the data directory is unusable, foreign, in use, damaged, or that of a member that was removed |
 | 10 | no space left on the disk |
 | 130, 143 | ended by SIGINT, SIGTERM |
 `

@@ -105,6 +105,7 @@ recover.`,
 // removal says what it means to remove the member.
 func (c *clusterStatus) removal(name string) (string, error) {
 	voters, member := 0, (*memberStatus)(nil)
+	var silent []string // voters that would remain and do not answer here
 	for i := range c.Members {
 		m := &c.Members[i]
 		if m.votes() {
@@ -112,6 +113,8 @@ func (c *clusterStatus) removal(name string) (string, error) {
 		}
 		if m.Name == name {
 			member = m
+		} else if m.votes() && !m.Reachable {
+			silent = append(silent, m.Name)
 		}
 	}
 	if member == nil {
@@ -120,6 +123,9 @@ func (c *clusterStatus) removal(name string) (string, error) {
 	lines := []string{fmt.Sprintf("%s (%s) will be removed for good: it stops, and its data directory cannot come back.", name, member.PeerAddr)}
 	if member.votes() {
 		lines = append(lines, fmt.Sprintf("The cluster will have %s instead of %d and survive the loss of %d.", plural(voters-1, "voter"), voters, max(voters-2, 0)/2))
+	}
+	if len(silent) > 0 {
+		lines = append(lines, "Of those that remain, not heard from here: "+strings.Join(silent, ", ")+".")
 	}
 	if name == c.Leader {
 		lines = append(lines, "It is the leader: another member takes over, which statements notice as a short pause.")

@@ -25,11 +25,14 @@ func newStart() *cobra.Command {
 		Short: "Run a node",
 		Long: `Run a node until SIGTERM or SIGINT, which stop it cleanly; a second one stops it at
 once. Without flags it is a cluster of one on loopback, with its data in
-./quorate-data. Every flag is also an environment variable and a key of the
+./quorate-data; --initial-cluster begins a cluster of several, --join enters a
+running one. Every flag is also an environment variable and a key of the
 configuration file: see docs/reference/config.md and quorate config print.`,
 		Example: `  quorate start --name n1 --data-dir /var/lib/quorate \
     --initial-cluster n1=10.0.0.1:7432,n2=10.0.0.2:7432,n3=10.0.0.3:7432 \
-    --peer-listen 10.0.0.1:7432 --sql-listen 10.0.0.1:4432 --insecure`,
+    --peer-listen 10.0.0.1:7432 --sql-listen 10.0.0.1:4432 --insecure
+  quorate start --name n4 --data-dir /var/lib/quorate --join 10.0.0.1:7432,10.0.0.2:7432 \
+    --peer-listen 10.0.0.4:7432 --sql-listen 10.0.0.4:4432 --insecure`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := loadConfig(cmd)

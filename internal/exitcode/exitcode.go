@@ -9,7 +9,7 @@ const (
 	Failed   = 1
 	Usage    = 4  // wrong command line or configuration
 	NoQuorum = 5  // the cluster has no quorum
-	DataDir  = 6  // the data directory is unusable, foreign, in use or damaged
+	DataDir  = 6  // the data directory is unusable, foreign, in use, damaged, or of a removed member
 	DiskFull = 10 // no space left
 )
 
