@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"errors"
+
 	"quorate/node/driver"
 	"quorate/raft"
 	"quorate/sqlfsm"
@@ -109,8 +111,9 @@ func (w *World) write(n *node, c *client, o op) *pendingCall {
 // giveUp ends a session's wait for its command.
 func (n *node) giveUp(call *pendingCall) {
 	mayBeApplied, settled := n.commands.Abandon(call.pending)
-	if settled {
-		n.world.fail("%v settled a command and told nobody", n)
+	if settled { // the driver has just said so
+		n.takeOutcomes()
+		return
 	}
 	if !mayBeApplied {
 		n.world.oracle.never[call.op.command] = true
@@ -132,6 +135,26 @@ func (n *node) settled(seq uint64, index raft.Index, out outcome) {
 	n.world.history.end(call.op, out)
 	n.forget(call)
 	call.client.done()
+}
+
+// takeOutcomes tells sessions what the driver has said about commands that were
+// not applied here.
+func (n *node) takeOutcomes() {
+	for i := 0; i < len(n.calls); i++ {
+		call := n.calls[i]
+		select {
+		case out := <-call.pending.Done:
+			if errors.Is(out.Err, driver.ErrFull) {
+				n.world.oracle.never[call.op.command] = true
+			} else if !errors.Is(out.Err, driver.ErrUnknown) {
+				n.world.fail("%v tells a session %v", n, out.Err)
+			}
+			n.forget(call)
+			call.client.done()
+			i--
+		default:
+		}
+	}
 }
 
 func (n *node) forget(call *pendingCall) {

@@ -34,12 +34,21 @@ const (
 	Skew
 	// Deposed: a leader is kept from noticing that there is another one.
 	Deposed
+	// Churn: leaders do not last: soon after its election a leader crashes, or
+	// only some of the others can hear it.
+	Churn
 	// Stalls: a disk hangs.
 	Stalls
 	// SyncErrors: an fsync fails, and what it was to write is lost.
 	SyncErrors
 	// BitFlips: a bit of what was synced changes while its node is down.
 	BitFlips
+	// NoSpace: a disk is full for a while.
+	NoSpace
+	// Membership: members are added, removed, promoted and moved.
+	Membership
+	// Transfers: leaders are asked to hand over.
+	Transfers
 	// GiveUps: clients give up waiting.
 	GiveUps
 
@@ -50,7 +59,7 @@ const (
 
 var faultNames = []string{
 	"loss", "duplicates", "delays", "partitions", "clogs", "disconnects", "crashes", "torn-writes", "pauses", "skew",
-	"deposed", "stalls", "sync-errors", "bit-flips", "give-ups",
+	"deposed", "churn", "stalls", "sync-errors", "bit-flips", "no-space", "membership", "transfers", "give-ups",
 }
 
 // each calls f for every kind, in the order of their declaration.

@@ -27,6 +27,9 @@ func (w *World) startFaults() {
 		{Stalls, w.stall},
 		{SyncErrors, w.syncError},
 		{BitFlips, w.flipBit},
+		{NoSpace, w.fillDisk},
+		{Membership, w.changeMembers},
+		{Transfers, w.transferLeadership},
 	} {
 		if w.happens(f.kind) {
 			w.again(f.kind, f.do)
@@ -221,6 +224,35 @@ func (w *World) depose(r *rand.Rand) {
 	})
 }
 
+// elected: where there is churn, a new leader crashes or is cut off from some
+// or all of the others, at a moment at which it may have done little or much.
+func (w *World) elected(n *node) {
+	if len(w.nodes) == 1 || !w.chance(Churn, 80) {
+		return
+	}
+	r := w.source(Churn)
+	life, term := n.life, n.core.Term()
+	w.after(exponential(r, w.plan.churnTime), func() {
+		if !n.up || n.life != life || n.core.Term() != term || w.healing {
+			return
+		}
+		w.count(Churn)
+		if r.IntN(3) > 0 {
+			n.crash(crashMode(r.IntN(2)), r)
+			w.after(exponential(r, min(w.plan.repair, 300*Millisecond)), n.restart)
+			return
+		}
+		w.network.cuts = nil
+		for _, i := range r.Perm(len(w.nodes))[:len(w.nodes)/2+1+r.IntN(len(w.nodes)/2)] {
+			if other := w.nodes[i]; other != n {
+				w.network.cuts = append(w.network.cuts, link{n.id, other.id}, link{other.id, n.id})
+			}
+		}
+		w.tracef("churn: %s", w.network.describeCuts())
+		w.after(exponential(r, 600*Millisecond), func() { w.network.cuts = nil })
+	})
+}
+
 // stall lets a disk hang.
 func (w *World) stall(r *rand.Rand) {
 	n := w.any(r)
@@ -230,7 +262,7 @@ func (w *World) stall(r *rand.Rand) {
 	n.stalledUntil = w.now + d
 }
 
-// syncError makes a node's next fsync fail. What it was to write the kernel
+// syncError makes a node's next fsync fail, or all from now on. What it was to write the kernel
 // calls clean all the same, so that it can still be read and is lost with the
 // power.
 func (w *World) syncError(r *rand.Rand) {
@@ -239,12 +271,46 @@ func (w *World) syncError(r *rand.Rand) {
 		return
 	}
 	w.count(SyncErrors)
+	once := r.IntN(2) == 0 // the next fsync is fine, and would lie
 	n.fault = func(op vfs.Op) vfs.Fault {
 		if op.Kind == vfs.OpSync {
+			if once {
+				n.fault = nil
+			}
 			return vfs.Fault{Err: syscall.EIO, Forget: true}
 		}
 		return vfs.Fault{}
 	}
+}
+
+// fillDisk leaves a node, or all, hardly any room for a while.
+func (w *World) fillDisk(r *rand.Rand) {
+	victims := w.nodes
+	if r.IntN(4) > 0 {
+		victims = []*node{w.any(r)}
+		if l := w.leader(); l != nil && r.IntN(2) == 0 {
+			victims[0] = l
+		}
+	}
+	d := 200*Millisecond + Time(r.Int64N(int64(3*Second)))
+	for _, n := range victims {
+		w.count(NoSpace)
+		w.tracef("the disk of %v is full for %d ms", n, d/Millisecond)
+		free := int64(r.IntN(4)) * 4096
+		n.disk.SetCapacity(used(n.disk) + free)
+		w.after(d, func() { n.disk.SetCapacity(0) })
+	}
+}
+
+// used returns how much of the disk is taken.
+func used(disk *vfs.Mem) int64 {
+	const plenty = 1 << 40
+	disk.SetCapacity(plenty)
+	free, err := disk.Free("/")
+	if err != nil {
+		panic(err) // the root is there
+	}
+	return plenty - free
 }
 
 // flipBit changes one bit of a sealed segment of a node that is down. Its log

@@ -23,8 +23,9 @@ type node struct {
 	// On disk.
 	disk    *vfs.Mem
 	machine machine
-	dead    bool // its log is damaged, and it knows: it never comes back
-	config  raft.Configuration
+	dead    bool    // its log is damaged, and it knows: it never comes back
+	images  []image // received
+	leaves  bool    // it was removed, and knows
 	// skew is how fast its clock runs.
 	skew float64
 
@@ -38,11 +39,15 @@ type node struct {
 	awake  bool // a turn is scheduled
 	ticks  int
 
+	ticked    int  // ticks of this life
 	writing   bool // the log writer is busy with batch
+	writeTick int  // ticked when it began
 	writes    []driver.LogWrite
 	batch     []driver.LogWrite
 	applying  bool
-	committed []raft.Entry
+	committed []work
+	outgoing  *image
+	full      bool // the driver knows that the disk is
 
 	paused       bool
 	held         []func()                // what happens to a paused process, later
@@ -63,6 +68,12 @@ func newNode(w *World, id raft.NodeID) *node {
 	return &node{world: w, id: id, disk: vfs.NewMem(), skew: 1}
 }
 
+// work is for the applier: an entry, or an image that comes before the next.
+type work struct {
+	entry   raft.Entry
+	install *raft.Snapshot
+}
+
 func (n *node) String() string { return fmt.Sprintf("n%d", uint64(n.id)) }
 
 func (n *node) walOptions() wal.Options {
@@ -79,7 +90,6 @@ func (n *node) walOptions() wal.Options {
 
 // create makes the log of a member that was never there.
 func (n *node) create(c raft.Configuration) {
-	n.config = c
 	log, err := wal.Create(n.walOptions(), wal.Identity{Node: n.id, Storage: [16]byte{byte(n.id)}}, c)
 	if err == nil {
 		err = log.Close()
@@ -99,6 +109,10 @@ func (n *node) start() {
 		n.refuse(err)
 		return
 	}
+	if base, _ := log.Base(); base > n.machine.index {
+		n.install(base) // an installation that was interrupted
+	}
+	n.images = nil
 	state, err := log.State(n.machine.index)
 	if err != nil {
 		n.refuse(err)
@@ -113,9 +127,9 @@ func (n *node) start() {
 	}
 	w.lives++
 	n.up, n.life, n.log, n.core = true, w.lives, log, core
-	n.inbox, n.awake, n.ticks = driver.Events{}, false, 0
+	n.inbox, n.awake, n.ticks, n.ticked = driver.Events{}, false, 0, 0
 	n.writing, n.writes, n.batch = false, nil, nil
-	n.applying, n.committed = false, nil
+	n.applying, n.committed, n.outgoing, n.full = false, nil, nil, false
 	n.paused, n.held, n.stalledUntil = false, nil, 0
 	n.open, n.calls, n.readers = map[uint64]*pendingCall{}, nil, nil
 	n.commands = driver.NewCommands(n.life)
@@ -123,6 +137,7 @@ func (n *node) start() {
 	n.driver = driver.New(driver.Config{
 		Self: n.id, Core: core, Effects: n, Commands: n.commands, Reads: n.reads,
 		ResendTicks: 2 * config.HeartbeatTicks, ElectionTicks: 2 * config.ElectionTicks,
+		MaxBatchEntries: w.plan.batchEntries, SnapshotEntries: w.plan.snapshotEntries, SnapshotBytes: w.plan.snapshotBytes,
 	})
 	w.tracef("%v starts: term %d, log to %d, commit %d, applied %d", n, state.HardState.Term, state.Last, state.HardState.Commit, n.machine.index)
 	n.shown = ""
@@ -135,7 +150,7 @@ func (n *node) start() {
 // damaged; one whose disk fails tries again.
 func (n *node) refuse(err error) {
 	var damaged *wal.CorruptError
-	if errors.Is(err, syscall.EIO) && n.fault != nil {
+	if isNoSpace(err) || errors.Is(err, syscall.EIO) && n.world.plan.faults&SyncErrors != 0 {
 		n.world.tracef("%v does not start: %v", n, err)
 		n.fault = nil
 		n.disk = n.disk.CrashClone(vfs.KeepUnsynced)
@@ -190,11 +205,23 @@ func (n *node) turn() {
 	e := n.inbox
 	n.inbox = driver.Events{}
 	e.Ticks, e.Now = n.ticks, n.clock()
+	n.ticked += n.ticks
 	n.ticks = 0
 	n.driver.Turn(&e)
+	n.checkStall()
+	n.takeOutcomes()
+	n.leaveIfRemoved()
 	n.world.oracle.afterTurn(n)
 	n.answerReads()
 	n.show()
+}
+
+// checkStall: a leader whose disk hangs does not stay one.
+func (n *node) checkStall() {
+	bound := 2*2*n.world.plan.raft.ElectionTicks + 2
+	if n.writing && n.core.Role() == raft.Leader && n.ticked-n.writeTick > bound {
+		n.world.fail("%v leads, and its disk has not answered for %d ticks", n, n.ticked-n.writeTick)
+	}
 }
 
 // show traces what changed.
@@ -215,7 +242,9 @@ func (n *node) Write(write driver.LogWrite) {
 }
 
 func (n *node) Apply(entries []raft.Entry) {
-	n.committed = append(n.committed, entries...)
+	for _, e := range entries {
+		n.committed = append(n.committed, work{entry: e})
+	}
 	n.startApplying()
 }
 
@@ -224,6 +253,9 @@ func (n *node) Refused(err error) { n.world.fail("%v refuses what a correct memb
 func (n *node) Fetch(f raft.Fetch) {
 	n.later(n.diskTime(), func() {
 		entries, err := n.log.Entries(f.Lo, f.Hi, f.MaxBytes)
+		if errors.Is(err, wal.ErrCut) {
+			entries, err = nil, nil // the core will ask for an image
+		}
 		if err != nil {
 			n.world.fail("%v cannot read its log: %v", n, err)
 		}
@@ -249,15 +281,6 @@ func (n *node) SendReplies(to raft.NodeID, list []transport.ProposalReply) {
 	n.world.network.post(n.id, to, func(to *node) { to.inbox.Replies = append(to.inbox.Replies, list...) })
 }
 
-// Flush is a checkpoint of the state machine.
-func (n *node) Flush() {
-	n.later(n.diskTime(), func() {
-		n.machine.checkpoint()
-		n.inbox.Durable = n.machine.index
-		n.wake()
-	})
-}
-
 // diskTime is how long a flush takes, a hang of the disk included.
 func (n *node) diskTime() Time {
 	w := n.world
@@ -270,7 +293,7 @@ func (n *node) startWriting() {
 	if n.writing || len(n.writes) == 0 {
 		return
 	}
-	n.writing = true
+	n.writing, n.writeTick = true, n.ticked
 	n.batch, n.writes = n.writes, nil
 	n.later(n.diskTime(), n.finishWriting)
 }
@@ -280,21 +303,46 @@ func (n *node) finishWriting() {
 		n.later(wait, n.finishWriting)
 		return
 	}
-	if _, err := n.log.Append(n.logWrites()); err != nil {
+	taken, err := n.log.Append(n.logWrites())
+	if err != nil && !isNoSpace(err) {
 		n.stop(err)
 		return
 	}
-	n.world.oracle.durable(n, n.batch)
-	n.inbox.Persisted = n.batch[len(n.batch)-1].Seq
+	if taken > 0 {
+		n.world.oracle.durable(n, n.batch[:taken])
+		n.inbox.Persisted = n.batch[taken-1].Seq
+		n.inbox.LogBytes, _ = n.log.Size()
+		n.batch = n.batch[taken:]
+		n.wake()
+	}
+	n.setFull(err != nil)
+	if err != nil {
+		n.later(diskPoll, n.finishWriting)
+		return
+	}
 	n.writing, n.batch = false, nil
 	n.wake()
 	n.startWriting()
 }
 
+// diskPoll is how long what found no room waits.
+const diskPoll = 50 * Millisecond
+
+func isNoSpace(err error) bool { return err != nil && vfs.IsNoSpace(err) }
+
+// setFull tells the driver whether the disk is full.
+func (n *node) setFull(full bool) {
+	if full != n.full {
+		n.full = full
+		n.inbox.Full = &full
+		n.wake()
+	}
+}
+
 func (n *node) logWrites() []wal.Write {
 	writes := make([]wal.Write, len(n.batch))
 	for i, b := range n.batch {
-		writes[i] = wal.Write{HardState: b.HardState, Entries: b.Entries, Sync: b.Sync}
+		writes[i] = wal.Write{HardState: b.HardState, Snapshot: b.Snapshot, Entries: b.Entries, Sync: b.Sync}
 	}
 	return writes
 }
@@ -313,7 +361,11 @@ func (n *node) startApplying() {
 		batch := n.committed[:count]
 		n.committed = n.committed[count:]
 		for i := range batch {
-			n.applyOne(&batch[i])
+			if s := batch[i].install; s != nil {
+				n.install(s.Index)
+			} else {
+				n.applyOne(&batch[i].entry)
+			}
 		}
 		if len(n.machine.since) >= n.world.plan.checkpointEvery {
 			n.machine.checkpoint()
@@ -371,10 +423,10 @@ func (n *node) crash(mode crashMode, r *rand.Rand) {
 				return vfs.Fault{}
 			}
 		}
-		_, err := n.log.Append(n.logWrites())
+		taken, err := n.log.Append(n.logWrites())
 		n.fault = nil
-		if err == nil {
-			w.oracle.durable(n, n.batch)
+		if err == nil || isNoSpace(err) {
+			w.oracle.durable(n, n.batch[:taken])
 		}
 	}
 	decide := vfs.KeepUnsynced

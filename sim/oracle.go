@@ -70,7 +70,9 @@ type member struct {
 	written []uint64 // chain of what was handed to its log writer
 	disk    []uint64 // chain of what its log has called durable
 	vote    raft.HardState
-	damaged bool // a fault changed what was durable
+	// configurations are the indices of those among written.
+	configurations []raft.Index
+	damaged        bool // a fault changed what was durable
 
 	// Of one life.
 	term            raft.Term
@@ -105,7 +107,8 @@ func (o *oracle) recovered(n *node, log *wal.Log, s *raft.State) {
 	hard := s.HardState
 	o.must(hard.Term > m.vote.Term || hard.Term == m.vote.Term && (m.vote.Vote == 0 || hard.Vote == m.vote.Vote),
 		"%v forgets its vote: term %d, vote %d on disk, after term %d, vote %d", n, hard.Term, uint64(hard.Vote), m.vote.Term, uint64(m.vote.Vote))
-	m.written = o.chainOf(n, log, s.Last)
+	m.configurations = nil
+	m.written = o.chainOf(n, m, log, s)
 	kept := commonPrefix(m.written, m.disk)
 	if kept < len(m.disk) {
 		// A write that was under way may have superseded the rest; then the log
@@ -117,23 +120,49 @@ func (o *oracle) recovered(n *node, log *wal.Log, s *raft.State) {
 	o.must(o.committedIn(m.written) >= int(min(s.Last, s.HardState.Commit)), "%v calls other entries committed than were", n)
 }
 
-// chainOf reads a whole log.
-func (o *oracle) chainOf(n *node, log *wal.Log, last raft.Index) []uint64 {
-	hashes := make([]uint64, 0, last)
-	for lo := raft.Index(1); lo <= last; {
-		entries, err := log.Entries(lo, last+1, 1<<20)
+// chainOf reads a whole log. What it begins after is committed.
+func (o *oracle) chainOf(n *node, m *member, log *wal.Log, s *raft.State) []uint64 {
+	hashes := o.prefix(n, s.Base, s.BaseTerm)
+	for lo := s.Base + 1; lo <= s.Last; {
+		entries, err := log.Entries(lo, s.Last+1, 1<<20)
 		o.must(err == nil && len(entries) > 0, "%v cannot read entry %d of its log: %v", n, lo, err)
 		for i := range entries {
-			hashes = o.extend(n, hashes, &entries[i])
+			hashes = o.extend(n, m, hashes, &entries[i])
 		}
 		lo += raft.Index(len(entries))
 	}
 	return hashes
 }
 
+// prefix returns the chain of the committed entries up to base.
+func (o *oracle) prefix(n *node, base raft.Index, term raft.Term) []uint64 {
+	o.must(int(base) <= len(o.committed), "the log of %v begins after %d, and only %d entries are committed", n, base, len(o.committed))
+	o.must(base == 0 || o.entries[position{base, term}] == o.committed[base-1].hash, "the log of %v begins after entry %d of term %d, which is not the committed one", n, base, term)
+	hashes := make([]uint64, base, base+64)
+	for i := range hashes {
+		hashes[i] = o.committed[i].hash
+	}
+	return hashes
+}
+
+// cut: the log begins after base.
+func (o *oracle) cut(n *node, base raft.Index) {
+	o.must(int(base) <= len(o.committed), "%v cuts its log at %d, and only %d entries are committed", n, base, len(o.committed))
+}
+
+// installed: an image is what the committed entries up to its index add up to;
+// final compares the states.
+func (o *oracle) installed(n *node, index raft.Index) {
+	o.must(int(index) <= len(o.committed), "%v installs an image up to %d, and only %d entries are committed", n, index, len(o.committed))
+	o.of(n).applied = index
+}
+
 // extend: Log Matching. An index and a term name one entry and one history
 // before it.
-func (o *oracle) extend(n *node, hashes []uint64, e *raft.Entry) []uint64 {
+func (o *oracle) extend(n *node, m *member, hashes []uint64, e *raft.Entry) []uint64 {
+	if e.Type == raft.EntryConfiguration {
+		m.configurations = append(m.configurations, e.Index)
+	}
 	var before uint64
 	if len(hashes) > 0 {
 		before = hashes[len(hashes)-1]
@@ -179,6 +208,10 @@ func (o *oracle) started(n *node) {
 // wrote: what the core wants written.
 func (o *oracle) wrote(n *node, w *driver.LogWrite) {
 	m := o.of(n)
+	if s := w.Snapshot; s != nil {
+		m.written = o.prefix(n, s.Index, s.Term)
+		m.configurations = nil
+	}
 	if len(w.Entries) == 0 {
 		return
 	}
@@ -186,21 +219,27 @@ func (o *oracle) wrote(n *node, w *driver.LogWrite) {
 	o.must(first >= 1 && first <= len(m.written)+1, "%v writes entry %d after %d", n, first, len(m.written))
 	held := o.committedIn(m.written)
 	m.written = m.written[:first-1]
+	for k := len(m.configurations); k > 0 && int(m.configurations[k-1]) >= first; k-- {
+		m.configurations = m.configurations[:k-1]
+	}
 	for i := range w.Entries {
-		m.written = o.extend(n, m.written, &w.Entries[i])
+		m.written = o.extend(n, m, m.written, &w.Entries[i])
 	}
 	o.must(o.committedIn(m.written) >= held, "%v overwrites committed entries after %d", n, o.committedIn(m.written))
 }
 
 // durable: a batch of writes was made durable, if one of them asked for it.
 func (o *oracle) durable(n *node, batch []driver.LogWrite) {
-	if !slices.ContainsFunc(batch, func(w driver.LogWrite) bool { return w.Sync }) {
+	if !slices.ContainsFunc(batch, func(w driver.LogWrite) bool { return w.Sync || w.Snapshot != nil }) {
 		return
 	}
 	m := o.of(n)
 	for _, w := range batch {
 		if w.HardState != nil {
 			m.vote = *w.HardState
+		}
+		if w.Snapshot != nil {
+			m.disk = o.prefix(n, w.Snapshot.Index, w.Snapshot.Term)
 		}
 		if len(w.Entries) == 0 {
 			continue
@@ -263,28 +302,35 @@ func (o *oracle) commits(n *node, m *member, term raft.Term, commit raft.Index) 
 	if known := min(int(commit), len(o.committed)); known > 0 {
 		o.must(m.written[known-1] == o.committed[known-1].hash, "State Machine Safety: %v has another committed entry at or before %d", n, known)
 	}
-	for i := len(o.committed); i < int(commit); i++ {
+	known := len(o.committed)
+	for i := known; i < int(commit); i++ {
 		o.committed = append(o.committed, commitment{hash: m.written[i], term: term})
 	}
-	if len(o.committed) == int(commit) {
-		holders := 0
+	if int(commit) > known {
+		holders := map[raft.NodeID]bool{}
 		for _, other := range o.world.nodes {
 			if disk := o.of(other).disk; int(commit) <= len(disk) && disk[commit-1] == m.written[commit-1] {
-				holders++
+				holders[other.id] = true
 			}
 		}
-		o.must(holders > len(o.world.nodes)/2, "entry %d is committed by %v on the disks of %d of %d members", commit, n, holders, len(o.world.nodes))
+		// A leader may append a configuration in the turn in which it commits.
+		now, then := n.core.Status().Configuration.Configuration, n.core.ConfigurationAt(commit).Configuration
+		o.must(hasMajority(&now, holders) || hasMajority(&then, holders), "entry %d is committed by %v on the disks of %d, no majority of %d members", commit, n, len(holders), len(now.Members))
 	}
 }
 
 // leads: Election Safety, and Leader Completeness for a new leader.
 func (o *oracle) leads(n *node, m *member, term raft.Term) {
+	if k := len(m.configurations); k > 1 {
+		o.must(int(m.configurations[k-2]) <= len(o.committed), "%v leads with two uncommitted configurations, %d and %d", n, m.configurations[k-2], m.configurations[k-1])
+	}
 	known, ok := o.leaders[term]
 	o.must(!ok || known == n.id, "Election Safety: n%d and %v lead term %d", uint64(known), n, term)
 	if ok {
 		return
 	}
 	o.leaders[term] = n.id
+	o.world.elected(n)
 	i := len(o.committed)
 	for i > 0 && o.committed[i-1].term >= term {
 		i--

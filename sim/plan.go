@@ -29,7 +29,12 @@ type plan struct {
 	repair                                      Time // mean time that a node stays down
 	partitionTime                               Time // mean
 	pauseTime                                   Time // mean
+	churnTime                                   Time // mean time that a leader lasts
 	checkpointEvery                             int  // entries between two of the state machine's checkpoints
+
+	batchEntries, snapshotEntries int
+	snapshotBytes                 int64
+	imageTime                     Time // mean
 
 	clients     int
 	thinkTime   Time // mean, between a client's operations
@@ -38,7 +43,7 @@ type plan struct {
 	readPercent int
 }
 
-// swarmMembership draws which faults a run may have: each is left out of half
+// drawFaults draws which faults a run may have: each is left out of half
 // of the runs, and one run in eight has none.
 func drawFaults(r *rand.Rand) Faults {
 	if r.IntN(8) == 0 {
@@ -59,15 +64,15 @@ func drawPlan(r *rand.Rand, o *Options) plan {
 	between := func(lo, hi Time) Time { return lo + Time(r.Int64N(int64(hi-lo)+1)) }
 	p := plan{
 		nodes:    []int{1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7}[r.IntN(12)],
-		duration: between(8*Second, 25*Second),
+		duration: between(10*Second, 40*Second),
 		interval: 10 * Millisecond,
 		faults:   drawFaults(r),
 	}
 	p.raft = raft.Config{
 		ElectionTicks: 10 + r.IntN(10), HeartbeatTicks: 2 + r.IntN(4),
-		MaxEntriesPerMessage: 1 + r.IntN(64), MaxInflightMessages: 1 + r.IntN(16),
+		MaxEntriesPerMessage: 1 + r.IntN([]int{1, 8, 64}[r.IntN(3)]), MaxInflightMessages: 1 + r.IntN(16),
 		MaxBytesPerMessage: 200 + r.IntN(5000), MaxInflightBytes: 1000 + r.IntN(50_000),
-		MaxUncommittedBytes: 2000 + r.IntN(60_000), MaxCachedBytes: 1 + r.IntN(20_000),
+		MaxUncommittedBytes: 2000 + r.IntN(60_000), MaxUnappliedBytes: 1000 + r.IntN(100_000), MaxCachedBytes: 1 + r.IntN(20_000),
 	}
 	p.wal = wal.Options{
 		SegmentBytes: []int64{12 << 10, 16 << 10, 64 << 10}[r.IntN(3)], CacheBytes: 1 + r.IntN(10_000),
@@ -83,6 +88,11 @@ func drawPlan(r *rand.Rand, o *Options) plan {
 	p.repair = between(20*Millisecond, 3*Second)
 	p.partitionTime = between(100*Millisecond, 4*Second)
 	p.pauseTime = between(50*Millisecond, 2*Second)
+	// From before a new leader's first message arrives to after it has committed.
+	p.churnTime = (p.latency + p.fsync) * []Time{1, 3, 10, 50}[r.IntN(4)]
+	p.batchEntries = 1 + r.IntN(200)
+	p.snapshotEntries, p.snapshotBytes = []int{1, 10, 50, 200, 0}[r.IntN(5)], []int64{30 << 10, 100 << 10, 0}[r.IntN(3)]
+	p.imageTime = between(5*Millisecond, 800*Millisecond)
 	p.checkpointEvery = 1 + r.IntN(300)
 	p.clients = 1 + r.IntN(8)
 	p.thinkTime = between(2*Millisecond, 60*Millisecond)
@@ -90,6 +100,10 @@ func drawPlan(r *rand.Rand, o *Options) plan {
 	p.keys = 1 + r.IntN(5)
 	p.readPercent = 10 + r.IntN(60)
 
+	if p.faults&Membership != 0 {
+		// A damaged member and a removed one could be too many together.
+		p.faults &^= BitFlips
+	}
 	p.faults &= o.Faults
 	if o.Nodes > 0 {
 		p.nodes = o.Nodes
@@ -108,6 +122,6 @@ func calm(nodes int) plan {
 		raft:     raft.Config{ElectionTicks: 15, HeartbeatTicks: 5},
 		wal:      wal.Options{SegmentBytes: 16 << 10, InlineAhead: true},
 		latency:  300 * Microsecond, fsync: 500 * Microsecond,
-		checkpointEvery: 100, patience: 5 * Second, keys: 3,
+		imageTime: 20 * Millisecond, checkpointEvery: 100, patience: 5 * Second, keys: 3,
 	}
 }

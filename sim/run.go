@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"quorate/raft"
@@ -115,6 +116,12 @@ const (
 func (w *World) liveness() {
 	w.heal()
 	core := w.randomCore()
+	var members []*node
+	for _, n := range w.nodes {
+		if w.isMember(n) {
+			members = append(members, n)
+		}
+	}
 	var names []string
 	for _, n := range w.nodes {
 		if core[n.id] {
@@ -124,21 +131,28 @@ func (w *World) liveness() {
 			n.crash(powerLoss, w.rand)
 		}
 	}
+	// The others are cut off, or can be heard but do not hear, or the reverse.
+	heard, hear := w.rand.IntN(3) == 0, w.rand.IntN(3) == 0
 	for _, n := range w.nodes {
 		for _, other := range w.nodes {
-			if core[n.id] != core[other.id] {
-				w.network.cuts = append(w.network.cuts, link{n.id, other.id})
+			if core[n.id] && !core[other.id] {
+				if !hear {
+					w.network.cuts = append(w.network.cuts, link{n.id, other.id})
+				}
+				if hear || !heard {
+					w.network.cuts = append(w.network.cuts, link{other.id, n.id})
+				}
 			}
 		}
 	}
 	w.tracef("healed: %s", strings.Join(names, " "))
-	w.demand(names, func(n *node) bool { return core[n.id] })
+	w.demand(names, func(n *node) bool { return core[n.id] && slices.Contains(members, n) })
 	w.network.cuts = nil
 	for _, n := range w.nodes {
 		n.restart()
 	}
 	w.tracef("all are healed")
-	w.demand([]string{"all nodes"}, func(n *node) bool { return !n.dead })
+	w.demand([]string{"all nodes"}, func(n *node) bool { return !n.dead && !n.leaves && w.isMember(n) })
 	if !w.runUntil(catchUpBound, w.settled) {
 		w.fail("the nodes do not agree %d s after everything was healed:%s", catchUpBound/Second, w.describe())
 	}
@@ -152,6 +166,7 @@ func (w *World) heal() {
 	w.plan.latency = min(w.plan.latency, 2*Millisecond)
 	for _, n := range w.nodes {
 		n.skew, n.stalledUntil = 1, 0
+		n.disk.SetCapacity(0)
 		if n.up {
 			n.fault = nil
 			n.resume()
@@ -159,19 +174,29 @@ func (w *World) heal() {
 	}
 }
 
-// randomCore draws a majority of the members, of nodes that can start.
+// randomCore draws a majority of the members, of nodes that can start: a
+// majority of the committed configuration, and of any that may follow it.
 func (w *World) randomCore() map[raft.NodeID]bool {
-	core := map[raft.NodeID]bool{}
-	quorum := len(w.nodes)/2 + 1
-	for _, i := range w.rand.Perm(len(w.nodes)) {
-		n := w.nodes[i]
+	for _, n := range w.nodes {
 		n.restart() // one that is damaged finds out
-		if !n.dead && len(core) < quorum {
+	}
+	configurations := w.configurations()
+	enough := func(core map[raft.NodeID]bool) bool {
+		for i := range configurations {
+			if !hasMajority(&configurations[i], core) {
+				return false
+			}
+		}
+		return true
+	}
+	core := map[raft.NodeID]bool{}
+	for _, i := range w.rand.Perm(len(w.nodes)) {
+		if n := w.nodes[i]; n.up && !enough(core) {
 			core[n.id] = true
 		}
 	}
-	if len(core) < quorum {
-		panic("sim: faults have left no majority")
+	if !enough(core) {
+		panic("sim: faults have left no majority:" + w.describe())
 	}
 	return core
 }
@@ -208,7 +233,7 @@ func (w *World) demand(names []string, healed func(*node) bool) {
 // same.
 func (w *World) settled() bool {
 	for _, n := range w.nodes {
-		if n.dead {
+		if n.dead || !w.isMember(n) {
 			continue
 		}
 		if !n.up || len(n.calls) > 0 || len(n.readers) > 0 || n.machine.index != n.core.Last() || int(n.machine.index) != len(w.oracle.committed) {
@@ -240,7 +265,7 @@ func (w *World) describe() string {
 func (w *World) final() {
 	var first *node
 	for _, n := range w.nodes {
-		if n.dead {
+		if n.dead || !w.isMember(n) {
 			continue
 		}
 		if first == nil {

@@ -26,7 +26,7 @@ func TestSeeds(t *testing.T) {
 	}
 	var total Totals
 	for seed := uint64(1); seed <= *seedsFlag && !t.Failed(); seed++ {
-		r := check(t, Options{Seed: seed, Faults: AllFaults})
+		r := check(t, Options{Seed: seed, Faults: AllFaults, Duration: 8 * Second})
 		total.Add(&r)
 	}
 	t.Log(total.String())

@@ -5,6 +5,7 @@
 //	quorate-sim --seeds 0 --minutes 60  as many as an hour has room for
 //	quorate-sim --seed 42 --trace     one of them, line by line
 //	quorate-sim --seed 42 --shrink    the least that still fails
+//	quorate-sim --planted all         is every one of these bugs caught?
 //
 // It ends with one summary line. The exit code is 0 when every property held,
 // 1 when one was broken, and 2 when the command line makes no sense.
@@ -40,6 +41,7 @@ type settings struct {
 	shrink   bool
 	parallel int
 	keep     bool
+	planted  string
 }
 
 func parse(args []string, stderr io.Writer) (settings, sim.Options, error) {
@@ -56,6 +58,7 @@ func parse(args []string, stderr io.Writer) (settings, sim.Options, error) {
 	f.BoolVar(&s.trace, "trace", false, "with --seed: print a line for each change of state")
 	f.BoolVar(&s.shrink, "shrink", false, "with --seed: look for the smallest run that still fails")
 	f.BoolVar(&s.keep, "keep-going", false, "go on after a failure")
+	f.StringVar(&s.planted, "planted", "", "all, the name of a bug, or list: break the code on purpose, and see how many seeds it takes to notice")
 	f.IntVar(&s.parallel, "parallel", runtime.GOMAXPROCS(0), "how many seeds to run at once")
 	if err := f.Parse(args); err != nil {
 		return s, sim.Options{}, err
@@ -87,6 +90,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		return 2
+	}
+	if s.planted != "" {
+		return runPlanted(s.planted, stdout)
 	}
 	var total sim.Totals
 	switch {
@@ -177,7 +183,7 @@ func sameFlags(args []string) string {
 	f.SetOutput(io.Discard)
 	var b strings.Builder
 	nodes, seconds, faults := f.Int("nodes", 0, ""), f.Float64("seconds", 0, ""), f.String("faults", "all", "")
-	for _, name := range []string{"seeds", "from", "minutes", "seed", "parallel"} {
+	for _, name := range []string{"seeds", "from", "minutes", "seed", "parallel", "planted"} {
 		f.String(name, "", "")
 	}
 	for _, name := range []string{"trace", "shrink", "keep-going"} {
