@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
-	"reflect"
 	"slices"
 	"testing"
 
@@ -77,102 +76,6 @@ func markedConfiguration(mark raft.NodeID) raft.Configuration {
 // snapshotAt is one whose configuration is that of the entry before.
 func snapshotAt(index raft.Index, term raft.Term, mark raft.NodeID) *raft.Snapshot {
 	return &raft.Snapshot{Index: index, Term: term, Configuration: raft.ConfigurationAt{Index: index - 1, Configuration: markedConfiguration(mark)}}
-}
-
-// modelState is what a log should hold: the entries after base.
-type modelState struct {
-	hardState     raft.HardState
-	base          raft.Index
-	baseTerm      raft.Term
-	configuration raft.ConfigurationAt // at base
-	entries       []raft.Entry
-	// A log may have been cut up to mayCut, and has been up to cut.
-	cut, mayCut raft.Index
-}
-
-// emptyLog is what a log holds that was just made.
-func emptyLog() modelState {
-	return modelState{configuration: raft.ConfigurationAt{Configuration: testConfiguration}}
-}
-
-func (m modelState) last() raft.Index { return m.base + raft.Index(len(m.entries)) }
-
-func (m modelState) after(w Write) modelState {
-	if s := w.Snapshot; s != nil {
-		hs := m.hardState
-		hs.Commit = s.Index
-		m = modelState{hardState: hs, base: s.Index, baseTerm: s.Term, configuration: s.Configuration, cut: s.Index, mayCut: s.Index}
-	}
-	if len(w.Entries) > 0 {
-		keep := w.Entries[0].Index - 1 - m.base
-		m.entries = append(m.entries[:keep:keep], w.Entries...)
-	}
-	if w.HardState != nil {
-		m.hardState = *w.HardState
-	}
-	return m
-}
-
-// above returns the entries after base, which the log may have cut off to.
-func (m modelState) above(base raft.Index) []raft.Entry { return m.entries[base-m.base:] }
-
-// termAt returns the term of an entry, or of base.
-func (m modelState) termAt(i raft.Index) raft.Term {
-	if i == m.base {
-		return m.baseTerm
-	}
-	return m.entries[i-m.base-1].Term
-}
-
-// configurations returns those in the log when it begins after base.
-func (m modelState) configurations(base raft.Index) []raft.ConfigurationAt {
-	all := []raft.ConfigurationAt{m.configuration}
-	for i := range m.entries {
-		e := &m.entries[i]
-		if e.Type != raft.EntryConfiguration {
-			continue
-		}
-		c, err := raft.DecodeConfiguration(e.Data)
-		if err != nil {
-			panic(err) // the test has made it
-		}
-		if e.Index <= base {
-			all = all[:0]
-		}
-		all = append(all, raft.ConfigurationAt{Index: e.Index, Configuration: c})
-	}
-	return all
-}
-
-// runs returns the terms of the entries after base.
-func (m modelState) runs(base raft.Index) (runs []raft.TermRun) {
-	for _, e := range m.above(base) {
-		if len(runs) == 0 || runs[len(runs)-1].Term != e.Term {
-			runs = append(runs, raft.TermRun{First: e.Index, Term: e.Term})
-		}
-	}
-	return runs
-}
-
-func (m modelState) equal(s raft.State) bool {
-	return s.HardState == m.hardState && s.Last == m.last() &&
-		s.Base >= m.cut && s.Base <= max(m.base, m.mayCut) && s.BaseTerm == m.termAt(s.Base) &&
-		slices.Equal(s.Runs, m.runs(s.Base)) && equalEntries(s.Entries, m.above(s.Base)) &&
-		reflect.DeepEqual(s.Configurations, m.configurations(s.Base))
-}
-
-// modelOf is the model of a log that holds s.
-func modelOf(s raft.State) modelState {
-	return modelState{
-		hardState: s.HardState, base: s.Base, baseTerm: s.BaseTerm, configuration: s.Configurations[0],
-		entries: s.Entries, cut: s.Base,
-	}
-}
-
-// wholeState is all that a log holds.
-func wholeState(l *Log) (raft.State, error) {
-	base, _ := l.Base()
-	return l.State(base)
 }
 
 // progress is how far a history came. states[k] is the model after k Writes and
@@ -340,11 +243,21 @@ func powerFailsBefore(mem *vfs.Mem, n int) (vfs.FS, *int) {
 	}), count
 }
 
-// someCrashes calls check with three of the disks that the loss of power may
+// keepNames is the crash that keeps what was made, renamed and removed, but no
+// bytes: the worst for who relies on the order.
+func keepNames(u vfs.Unsynced) vfs.Kept {
+	if u.Kind == vfs.Name {
+		return vfs.All
+	}
+	return vfs.None
+}
+
+// someCrashes calls check with four of the disks that the loss of power may
 // leave, where eachCrash would take too long.
 func someCrashes(mem *vfs.Mem, seed int64, check func(name string, disk *vfs.Mem)) {
 	check("nothing unsynced kept", mem.CrashClone(vfs.DropUnsynced))
 	check("all kept", mem.CrashClone(vfs.KeepUnsynced))
+	check("names kept", mem.CrashClone(keepNames))
 	check("random pieces", mem.CrashClone(vfs.RandomCrash(rand.New(rand.NewSource(seed)).Intn)))
 }
 
@@ -357,6 +270,7 @@ func eachCrash(mem *vfs.Mem, seed int64, check func(name string, disk *vfs.Mem))
 		return
 	}
 	check("all kept", mem.CrashClone(vfs.KeepUnsynced))
+	check("names kept", mem.CrashClone(keepNames))
 	const few = 5
 	if pieces <= few {
 		for subset := 1; subset < 1<<pieces-1; subset++ {
@@ -412,6 +326,39 @@ func TestCrashDuringRecovery(t *testing.T) {
 			random := rand.New(rand.NewSource(int64(n)))
 			first := mem.CrashClone(vfs.RandomCrash(random.Intn))
 			crashWhileOpening(t, n, p, first)
+		}
+		if done {
+			return
+		}
+	}
+}
+
+// The process dies, and the power fails while the log is opened again: nothing of
+// what the process had written need be on the disk yet. What Open removes must be
+// garbage then, too.
+func TestCrashDuringRecoveryAfterAKill(t *testing.T) {
+	history := crashHistory()
+	for n := 0; ; n++ {
+		done := false
+		for k, opened := 0, false; !opened; k++ {
+			mem := vfs.NewMem()
+			disk, _ := powerFailsBefore(mem, n)
+			p, l, err := run(memOptions(disk), history, 0)
+			done = err == nil
+			if !p.created {
+				break
+			}
+			if l != nil {
+				l.lock.Close()
+			}
+			disk, _ = powerFailsBefore(mem, k)
+			_, err = Open(memOptions(disk))
+			opened = err == nil
+			for name, decide := range map[string]func(vfs.Unsynced) vfs.Kept{"nothing": vfs.DropUnsynced, "names": keepNames} {
+				if err := p.check(mem.CrashClone(decide)); err != nil {
+					t.Errorf("before operation %d, then before operation %d of recovery, %s kept: %v", n, k, name, err)
+				}
+			}
 		}
 		if done {
 			return

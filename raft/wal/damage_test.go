@@ -120,7 +120,7 @@ func TestEveryFlippedBitIsNoticed(t *testing.T) {
 	}
 }
 
-// flipEveryBit flips a bit in every fifth byte. Beyond the records there are only
+// flipEveryBit flips a bit in every ninth byte. Beyond the records there are only
 // zeros, and the last unvouched bytes of the records may pass for a torn write.
 func flipEveryBit(t *testing.T, disk *vfs.Mem, unvouched Offset) {
 	clean := mustOpen(t, memOptions(disk.CrashClone(vfs.DropUnsynced)))
@@ -139,9 +139,9 @@ func flipEveryBit(t *testing.T, disk *vfs.Mem, unvouched Offset) {
 			end = headers[i+1].previousEnd
 		}
 		path := segmentPath("/data/wal", h.number)
-		for at := int64(0); at < h.bytes; at += 5 {
+		for at := int64(0); at < h.bytes; at += 9 {
 			after := disk.CrashClone(vfs.DropUnsynced)
-			if err := after.FlipBit(path, at, int(at/5%8)); err != nil {
+			if err := after.FlipBit(path, at, int(at/9%8)); err != nil {
 				t.Fatal(err)
 			}
 			l, err := Open(memOptions(after))

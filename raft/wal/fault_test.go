@@ -298,3 +298,56 @@ func TestNothingIsLeftOfAWriteThatFoundNoRoom(t *testing.T) {
 		t.Errorf("last %d, %d bytes cut off", s.Last, l.Recovered().Bytes)
 	}
 }
+
+// A refused write would have superseded entries, among them a configuration. The
+// log is what it was before, not only where it ends.
+func TestARefusedWriteLeavesNoTrace(t *testing.T) {
+	full := false
+	o := memOptions(vfs.Inject(vfs.NewMem(), func(op vfs.Op) vfs.Fault {
+		if full && op.Kind == vfs.OpWrite {
+			return vfs.Fault{Err: syscall.ENOSPC}
+		}
+		return vfs.Fault{}
+	}))
+	l := mustCreate(t, o)
+	defer l.Close()
+	mustAppend(t, l,
+		Write{HardState: hardState(1, 0, 0), Entries: entries(1, 1, 4, 10)},
+		Write{HardState: hardState(2, 0, 1), Entries: change(2, 4, 4)},
+		Write{HardState: hardState(3, 0, 1), Entries: change(3, 5, 5), Sync: true})
+	before := modelOf(mustState(t, l, 0))
+	full = true
+	for range 2 { // the second would begin where the first has been
+		taken, err := l.Append([]Write{
+			{HardState: hardState(4, 2, 1), Entries: append(change(4, 3, 6), entries(4, 4, 6, 10)...)},
+			{HardState: hardState(5, 0, 1), Entries: change(5, 5, 6)},
+		})
+		if taken != 0 || !IsNoSpace(err) {
+			t.Fatalf("%d taken, %v", taken, err)
+		}
+		if s := mustState(t, l, 0); !before.equal(s) {
+			t.Fatalf("now it holds %+v", s)
+		}
+	}
+}
+
+// What Append has taken before it ran out of room is durable, if that was asked.
+func TestWhatWasTakenIsDurable(t *testing.T) {
+	disk := vfs.NewMem()
+	o := memOptions(disk)
+	o.SegmentsAhead = -1
+	l := mustCreate(t, o)
+	disk.SetCapacity(1)
+	taken, err := l.Append([]Write{
+		{HardState: hardState(2, 3, 0), Sync: true},
+		{HardState: hardState(2, 3, 20), Snapshot: snapshotAt(20, 1, 4)}, // needs a segment
+	})
+	if taken != 1 || !IsNoSpace(err) {
+		t.Fatalf("%d taken, %v", taken, err)
+	}
+	l = mustOpen(t, memOptions(disk.CrashClone(vfs.DropUnsynced)))
+	defer l.Close()
+	if s := mustState(t, l, 0); s.HardState != *hardState(2, 3, 0) {
+		t.Errorf("%+v", s.HardState)
+	}
+}

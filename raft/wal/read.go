@@ -12,16 +12,16 @@ import (
 // and its entries above that are all returned, with older ones as
 // Options.CacheBytes says. The commit index is at least applied.
 func (l *Log) State(applied raft.Index) (raft.State, error) {
-	l.mu.RLock()
-	err := l.failed
-	h, first := l.history, l.index.segments[0].number
+	l.writing.Lock()
+	err := l.failure()
+	h, first, last := l.history, l.index.segments[0].number, l.active.header.number
 	lo := min(applied+1, l.index.newest(int64(l.options.CacheBytes), l.active.written))
-	l.mu.RUnlock()
+	l.writing.Unlock()
 	switch {
 	case err != nil:
 		return raft.State{}, err
 	case applied > h.last:
-		return raft.State{}, corrupt(l.active.header.number, nowhere,
+		return raft.State{}, corrupt(last, nowhere,
 			"the log has lost its end: the state machine has applied %d, the last entry is %d", applied, h.last)
 	case applied < h.base:
 		return raft.State{}, corrupt(first, nowhere,
