@@ -2,11 +2,9 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"quorate/internal/sqlite"
 	"quorate/node/driver"
 	"quorate/raft"
 	"quorate/sqlfsm"
@@ -23,8 +21,8 @@ const (
 	// maxApplyBatch bounds how many entries go into one call of Apply, so that
 	// the first of them are answered before the last are run.
 	maxApplyBatch = 512
-	// maxApplyBytes bounds their commands, so that one call is one transaction of
-	// the state machine, of which all is applied or nothing.
+	// maxApplyBytes bounds their commands, so that one call is, nearly always, one
+	// transaction of the state machine, of which all is applied or nothing.
 	maxApplyBytes = 8 << 20
 )
 
@@ -52,13 +50,13 @@ func (n *Node) runApplier(ctx context.Context) error {
 				continue
 			}
 			for _, e := range w.entries {
-				entries = append(entries, n.command(e))
-				if bytes += len(e.Data); len(entries) == maxApplyBatch || bytes >= maxApplyBytes {
+				if len(entries) == maxApplyBatch || bytes+len(e.Data) > maxApplyBytes {
 					if err := n.applyBatch(ctx, entries); err != nil {
 						return err
 					}
 					entries, bytes = entries[:0], 0
 				}
+				entries, bytes = append(entries, n.command(e)), bytes+len(e.Data)
 			}
 		}
 		if err := n.applyBatch(ctx, entries); err != nil {
@@ -84,16 +82,26 @@ func (n *Node) ours(h *sqlfsm.Header) bool {
 	return h.Origin == uint64(n.id) && h.Incarnation == n.commands.Incarnation
 }
 
+// applyBatch applies entries, and tries again for as long as there is no room.
 func (n *Node) applyBatch(ctx context.Context, entries []sqlfsm.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
 	began := time.Now()
-	results, err := n.apply(ctx, entries)
-	if err != nil || results == nil {
-		return err
-	}
 	last := driver.Applied{Index: raft.Index(entries[len(entries)-1].Index), Term: raft.Term(entries[len(entries)-1].Term)}
+	results, err := n.fsm.Apply(entries)
+	for err != nil {
+		if !sqlfsm.IsFull(err) {
+			return fmt.Errorf("node: the state machine cannot go on: %w", err)
+		}
+		n.noRoom(diskDatabase, err)
+		entries = n.unapplied(entries)
+		if !awaitRoom(ctx) {
+			return nil
+		}
+		results, err = n.fsm.Apply(entries)
+	}
+	n.noRoom(diskDatabase, nil)
 	n.progress.advance(last.Index)
 	for i := range results {
 		if !entries[i].Collect {
@@ -110,29 +118,22 @@ func (n *Node) applyBatch(ctx context.Context, entries []sqlfsm.Entry) error {
 	return nil
 }
 
-// apply applies entries, and tries again for as long as there is no room: what
-// found none was rolled back. No results: ctx ended.
-func (n *Node) apply(ctx context.Context, entries []sqlfsm.Entry) ([]sqlfsm.Result, error) {
-	for {
-		results, err := n.fsm.Apply(entries)
-		if err == nil {
-			n.noRoom(diskDatabase, nil)
-			return results, nil
+// unapplied returns the entries that are still to be applied, after an attempt
+// that found no room. What the others did is lost: their sessions learn that the
+// outcome is not known.
+func (n *Node) unapplied(entries []sqlfsm.Entry) []sqlfsm.Entry {
+	applied, _ := n.fsm.Applied()
+	for len(entries) > 0 && entries[0].Index <= applied {
+		if e := &entries[0]; e.Collect {
+			if h, err := sqlfsm.DecodeHeader(e.Data); err == nil {
+				if p := n.commands.Get(h.Seq); p != nil {
+					n.commands.Settle(p, driver.Outcome{Err: driver.ErrUnknown})
+				}
+			}
 		}
-		if !isFull(err) {
-			return nil, fmt.Errorf("node: the state machine cannot go on: %w", err)
-		}
-		n.noRoom(diskDatabase, err)
-		if !awaitRoom(ctx) {
-			return nil, nil
-		}
+		entries = entries[1:]
 	}
-}
-
-// isDatabaseFull reports whether SQLite found no room.
-func isDatabaseFull(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code.Primary() == sqlite.Full
+	return entries
 }
 
 // tellApplied tells the driver how far the state machine is, and how far it is

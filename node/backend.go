@@ -181,8 +181,11 @@ func (n *Node) await(ctx context.Context, p *driver.Pending) driver.Outcome {
 			if commit == 0 {
 				commit = view.Commit
 			}
-			if view.Applied >= commit {
+			switch {
+			case view.Applied >= commit:
 				return n.giveUp(p, errcode.CannotConnectNow, "the cluster has no quorum")
+			case n.disk.full() != nil:
+				return n.giveUp(p, errcode.DiskFull, "this node's disk is full")
 			}
 			timeout.Reset(applyPoll)
 		case <-n.stopped:
@@ -197,8 +200,8 @@ func (n *Node) refusal(err error) error {
 	switch {
 	case errors.Is(err, driver.ErrFull):
 		n.metrics.proposals.WithLabelValues("dropped").Inc()
-		return errcode.Newf(errcode.DiskFull, "the statement was not carried out: the disk of the leader, or of a majority of the members, is full").
-			WithHint("Make room on the disks; see /readyz/disk of each member. Reads go on, and writes by themselves when there is room.")
+		return errcode.Newf(errcode.DiskFull, "the statement was not carried out: the disk of this node or of the leader, or those of a majority of the members, are full").
+			WithHint("Make room; /readyz/disk of each member says where. Writes go on by themselves then. If only this node's disk is full, connect to another.")
 	case errors.Is(err, driver.ErrUnknown):
 		n.metrics.proposals.WithLabelValues("timeout").Inc()
 		return errcode.Newf(errcode.StatementCompletionUnknown, "this node was so far behind that it got the others' database: whether the statement was carried out is not known").

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"quorate/internal/vfs"
 	"quorate/node/driver"
 )
 
@@ -137,6 +136,3 @@ func awaitRoom(ctx context.Context) bool {
 		return true
 	}
 }
-
-// isFull reports whether err says that there is no room.
-func isFull(err error) bool { return vfs.IsNoSpace(err) || isDatabaseFull(err) }

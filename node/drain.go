@@ -51,7 +51,7 @@ func (n *Node) handOver(ctx context.Context) error {
 	// timeout later.
 	ctx, cancel := context.WithTimeout(ctx, 3*n.cfg.ElectionMax)
 	defer cancel()
-	err := n.change(ctx, driver.NewTransfer(0))
+	err := n.settle(ctx, driver.NewTransfer(0))
 	var other *raft.NotLeaderError
 	if errors.As(err, &other) {
 		return nil

@@ -277,7 +277,7 @@ func TestSlowStatement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &Node{
 			cfg: testConfig(t, "n1", t.TempDir()), metrics: newMetrics(), commands: driver.NewCommands(1),
-			stopped: make(chan struct{}),
+			stopped: make(chan struct{}), disk: newDisk(newInbox()),
 		}
 		show := func(commit, applied raft.Index) {
 			n.view.Store(&view{raft: raft.Status{Commit: commit, Applied: applied}})

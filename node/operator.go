@@ -243,19 +243,11 @@ func (n *Node) leadTransfer(ctx context.Context, to raft.Member) (*orderAnswer, 
 // just now: another one is not committed yet, or the leader is new.
 const changePatience = time.Second
 
-// change hands a change to the driver and waits for its outcome.
+// change has the driver make a change.
 func (n *Node) change(ctx context.Context, c *driver.Change) error {
 	patience := time.Now().Add(changePatience)
 	for {
-		n.inbox.put(func(e *driver.Events) { e.Changes = append(e.Changes, c) })
-		var err error
-		select {
-		case err = <-c.Done:
-		case <-ctx.Done():
-			return errOrderTimeout
-		case <-n.stopped:
-			return errOrderTimeout
-		}
+		err := n.settle(ctx, c)
 		var refused *raft.ConfChangeError
 		retry := errors.As(err, &refused) && refused.Retry || errors.Is(err, raft.ErrTransferring) || errors.Is(err, raft.ErrProposalDropped)
 		if !retry || time.Now().After(patience) {
@@ -268,6 +260,26 @@ func (n *Node) change(ctx context.Context, c *driver.Change) error {
 		case <-n.stopped:
 			return err
 		}
+	}
+}
+
+// settle hands a change to the driver and waits for its outcome, and until the
+// rest of the node sees it.
+func (n *Node) settle(ctx context.Context, c *driver.Change) error {
+	n.inbox.put(func(e *driver.Events) { e.Changes = append(e.Changes, c) })
+	select {
+	case err := <-c.Done:
+		if err == nil {
+			n.ask(ctx, func(core *raft.Raft) {
+				n.showCore()
+				n.showMembers(core.Status().Configuration)
+			})
+		}
+		return err
+	case <-ctx.Done():
+		return errOrderTimeout
+	case <-n.stopped:
+		return errOrderTimeout
 	}
 }
 
@@ -294,7 +306,7 @@ func (n *Node) orderError(err error) (refused *admin.Error, notLeader bool) {
 	case errors.As(err, &other):
 		return nil, true
 	case errors.As(err, &conf):
-		return &admin.Error{Status: http.StatusConflict, Message: conf.Reason}, false
+		return &admin.Error{Status: http.StatusConflict, Message: conf.Reason, Hint: "See quorate member list and quorate status."}, false
 	case errors.Is(err, raft.ErrFull):
 		return &admin.Error{Status: http.StatusConflict, Message: "the leader's disk is full; nothing was done", Hint: "Make room on its disk, or transfer the leadership."}, false
 	case errors.Is(err, driver.ErrTransferFailed):

@@ -231,6 +231,11 @@ func (l *raftLog) slice(lo, hi Index, maxEntries, maxBytes int) (entries []Entry
 	return l.entries[from:to:to], bytes
 }
 
+// isNoop: the entry at i is in memory and a no-op.
+func (l *raftLog) isNoop(i Index) bool {
+	return i >= l.first && i <= l.last() && l.entries[i-l.first].Type == EntryNoop
+}
+
 // unwritten returns the reset and the entries for the write numbered seq.
 func (l *raftLog) unwritten(seq uint64) (*Snapshot, []Entry) {
 	if !l.mustWrite() {

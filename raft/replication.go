@@ -66,14 +66,14 @@ func (r *Raft) replicate(p *peer) {
 	}
 	if p.state == probe {
 		p.paused = true
-		if p.next < r.log.first || p.next > r.log.last() || p.full {
+		if p.next < r.log.first || p.next > r.log.last() || p.full && !r.log.isNoop(p.next) {
 			r.sendAppend(p, nil, 0)
 		} else {
 			r.sendEntries(p)
 		}
 		return
 	}
-	for p.next <= r.log.last() && r.windowOpen(p) && !p.full {
+	for p.next <= r.log.last() && r.windowOpen(p) && (!p.full || r.log.isNoop(p.next)) {
 		if p.next < r.log.first {
 			r.fetch(p)
 			break
@@ -90,7 +90,11 @@ func (r *Raft) windowOpen(p *peer) bool {
 }
 
 func (r *Raft) sendEntries(p *peer) {
-	entries, bytes := r.log.slice(p.next, r.log.last()+1, r.config.MaxEntriesPerMessage, r.config.MaxBytesPerMessage)
+	end := r.log.last() + 1
+	if p.full {
+		end = p.next + 1 // a no-op
+	}
+	entries, bytes := r.log.slice(p.next, end, r.config.MaxEntriesPerMessage, r.config.MaxBytesPerMessage)
 	r.sendAppend(p, entries, bytes)
 }
 
@@ -223,13 +227,19 @@ func (r *Raft) handleMatching(m *Message) error {
 		return refuse(m, "entry %d with term %d differs from the committed one: a member has lost its log", rest[0].Index, rest[0].Term)
 	}
 	response := Message{Type: AppendEntriesResponse, To: m.From}
-	if len(rest) > 0 && (r.full || r.overUnapplied()) {
+	room := len(rest)
+	if r.full || r.overUnapplied() {
+		// A no-op takes next to no room. Without it a new leader could commit
+		// nothing, and would have no reads answered, when all disks are full.
+		for room = 0; room < len(rest) && rest[room].Type == EntryNoop; room++ {
+		}
+	}
+	r.acceptEntries(rest[:room])
+	matching += Index(room)
+	if room < len(rest) {
 		response.Reject = true
 		response.HintIndex = matching
 		response.HintTerm, _ = r.log.term(matching)
-	} else {
-		r.acceptEntries(rest)
-		matching += Index(len(rest))
 	}
 	// What follows the message's last entry is not known to be the leader's,
 	// so it is not committed, however high the leader's commit index.

@@ -85,7 +85,9 @@ func (u *undone) Error() string {
 
 // Apply applies committed entries in order and returns what each did. An
 // error means that this node cannot go on: nothing of the entries is reported,
-// some of them may have been applied, and the FSM applies no more.
+// some of them may have been applied (see Applied), and the FSM applies no more.
+// Only when there was no room on the disk (IsFull) may those that were not be
+// given again, when there is some; reads go on meanwhile.
 func (f *FSM) Apply(entries []Entry) ([]Result, error) {
 	if err := f.failed(); err != nil {
 		return nil, err
@@ -103,6 +105,9 @@ func (f *FSM) Apply(entries []Entry) ([]Result, error) {
 				to--
 			}
 			err = f.applyBatch(entries[from:to], results[from:to], u)
+		}
+		if IsFull(err) {
+			return nil, fmt.Errorf("sqlfsm: apply: %w", err)
 		}
 		if err != nil {
 			return nil, f.fail(fmt.Errorf("sqlfsm: apply: %w", err))

@@ -156,8 +156,8 @@ func (f *FSM) checkpoint(c *connection, index uint64) error {
 		f.options.OnCheckpoint(time.Since(began))
 	}
 	var e *sqlite.Error
-	if errors.As(err, &e) && e.Code.Primary() == sqlite.Busy {
-		return nil
+	if errors.As(err, &e) && e.Code.Primary() == sqlite.Busy || IsFull(err) {
+		return nil // another time; what is in the WAL stays there
 	}
 	if err != nil {
 		return fmt.Errorf("sqlfsm: checkpoint %s: %w", f.path, err)

@@ -22,6 +22,12 @@ func isEnvironment(c sqlite.Code) bool {
 	return false
 }
 
+// IsFull reports whether an error says that there is no room on the disk.
+func IsFull(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code.Primary() == sqlite.Full
+}
+
 // environmentError tells a query's client what is wrong with the node.
 func environmentError(e *sqlite.Error) *errcode.Error {
 	code := errcode.InternalError

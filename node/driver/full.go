@@ -12,12 +12,14 @@ import (
 // it tries, commands wait. When it still leads an election timeout later, or
 // when so many voters are full that nothing can be committed, commands are
 // refused for good: their sessions are told at once, and nothing is in the log.
-// Reads need no room and go on. When there is room again, so do commands:
-// nothing has to be mended.
+// A follower without room refuses its own sessions' commands at once, while the
+// others' go on. Reads need no room; but a follower that takes no entries falls
+// behind when there are any. When there is room again, everything goes on: nothing
+// has to be mended.
 
 // ErrFull is the outcome of a command that was not carried out because there
 // is no room for it.
-var ErrFull = errors.New("node: the disks of the leader, or of a majority of the members, are full")
+var ErrFull = errors.New("node: the disk of this node or of the leader, or those of a majority of the members, are full")
 
 // fullness is the leader's view of who has room.
 type fullness struct {

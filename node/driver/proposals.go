@@ -64,7 +64,20 @@ func (p *proposer) route(b *batch) {
 	case p.driver.self:
 		p.proposeHere(b)
 	default:
+		if p.driver.fullness.full {
+			p.refuseAll()
+			return
+		}
 		p.proposeTo(leader)
+	}
+}
+
+// refuseAll refuses the waiting commands: a follower without room takes no
+// entries, so that it would not learn what became of them.
+func (p *proposer) refuseAll() {
+	p.takeWaiting(nil)
+	for _, c := range p.sent {
+		p.commands.finish(c, ErrFull)
 	}
 }
 

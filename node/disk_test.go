@@ -1,0 +1,134 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"quorate/internal/errcode"
+	"quorate/internal/vfs"
+	"quorate/pgwire"
+	"quorate/sqlplan"
+)
+
+// What becomes of a cluster whose disks are full.
+
+// fullDisk is a file system that says it is full, or whose log finds no room.
+type fullDisk struct {
+	vfs.FS
+	low, full atomic.Bool
+}
+
+func newFullDisk() *fullDisk {
+	d := &fullDisk{}
+	d.FS = vfs.Inject(vfs.OS{}, func(op vfs.Op) vfs.Fault {
+		if d.full.Load() && strings.HasSuffix(op.Path, ".wal") && (op.Kind == vfs.OpWrite || op.Kind == vfs.OpPreallocate) {
+			return vfs.Fault{Err: syscall.ENOSPC}
+		}
+		return vfs.Fault{}
+	})
+	return d
+}
+
+// Free implements vfs.FS.
+func (d *fullDisk) Free(dir string) (int64, error) {
+	if d.low.Load() {
+		return 0, nil
+	}
+	return 1 << 40, nil
+}
+
+// disks are the file systems of three nodes.
+func startOnDisks(t *testing.T) (*cluster, []*fullDisk) {
+	disks := []*fullDisk{newFullDisk(), newFullDisk(), newFullDisk()}
+	c := startClusterWith(t, 3, func(i int) vfs.FS { return disks[i] }, func(cfg *Config) {
+		cfg.MinFreeBytes, cfg.QuorumTimeout = 1<<20, 8*time.Second
+	})
+	execute(t, c.nodes[0], raw(c.nodes[0], sqlplan.Write, "CREATE TABLE kv(k INTEGER PRIMARY KEY, v TEXT) STRICT", true))
+	return c, disks
+}
+
+// refused writes through a node and shows that it is told, long before its
+// patience is at an end, that there is no room.
+func refused(t *testing.T, n *Node, row string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.QuorumTimeout/2)
+	defer cancel()
+	_, err := n.Execute(ctx, []sqlplan.Bound{raw(n, sqlplan.Write, "INSERT INTO kv VALUES("+row+")", false)})
+	var known *errcode.Error
+	if !errors.As(err, &known) || known.Code != errcode.DiskFull || known.Hint == "" {
+		t.Errorf("a write without room ends with %v, want 53100", err)
+	}
+}
+
+// TestDiskFull fills the leader's disk: another node leads, and the writes of the
+// others' sessions go on. Then it fills all of them: writes are refused through
+// every node, reads go on. When there is room, writes do, and nothing is to be
+// mended.
+func TestDiskFull(t *testing.T) {
+	c, disks := startOnDisks(t)
+	first := c.leader(t)
+	disks[first].low.Store(true)
+	until(t, "another node leads", func() bool {
+		leader := c.nodes[(first+1)%3].view.Load().raft.Leader
+		return leader != 0 && leader != c.nodes[first].id
+	})
+	refused(t, c.nodes[first], "99, 'lost'")
+	insert(t, c.nodes[(first+1)%3], 0, 20)
+	if check := c.nodes[first].Checks(); check[len(check)-1].Name != "disk" || check[len(check)-1].Err == nil {
+		t.Errorf("a node whose disk is full is ready: %v", check)
+	}
+
+	disks[first].low.Store(false)
+	if got := count(t, c.nodes[first], pgwire.Linearizable); got != 20 {
+		t.Errorf("the node that has room again reads %d rows, want 20", got)
+	}
+	for _, d := range disks {
+		d.low.Store(true)
+	}
+	for _, n := range c.nodes {
+		until(t, "every node knows that its disk is full", func() bool { return n.disk.full() != nil })
+	}
+	for i, n := range c.nodes {
+		refused(t, n, "99, 'lost'")
+		if got := count(t, n, pgwire.Linearizable); got != 20 {
+			t.Errorf("node %d reads %d rows, want 20", i+1, got)
+		}
+	}
+	for _, d := range disks {
+		d.low.Store(false)
+	}
+	for _, n := range c.nodes {
+		until(t, "every node knows that there is room", func() bool { return n.disk.full() == nil })
+	}
+	insert(t, c.nodes[first], 20, 30)
+	for i, n := range c.nodes {
+		if got := count(t, n, pgwire.Linearizable); got != 30 {
+			t.Errorf("node %d reads %d rows, want 30", i+1, got)
+		}
+	}
+}
+
+// TestLogFindsNoRoom fills the leader's disk so suddenly that the log cannot be
+// written. The leader goes on without, another one leads, and when there is room
+// the old one catches up by itself.
+func TestLogFindsNoRoom(t *testing.T) {
+	c, disks := startOnDisks(t)
+	first := c.leader(t)
+	disks[first].full.Store(true)
+	insert(t, c.nodes[(first+1)%3], 0, 10)
+	until(t, "another node leads", func() bool {
+		leader := c.nodes[(first+1)%3].view.Load().raft.Leader
+		return leader != 0 && leader != c.nodes[first].id
+	})
+	insert(t, c.nodes[(first+2)%3], 10, 20)
+	disks[first].full.Store(false)
+	if got := count(t, c.nodes[first], pgwire.Linearizable); got != 20 {
+		t.Errorf("the old leader reads %d rows, want 20", got)
+	}
+	insert(t, c.nodes[first], 20, 30)
+}
