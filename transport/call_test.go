@@ -119,15 +119,16 @@ func TestStrangerNeedsAnID(t *testing.T) {
 // TestCallWaits shows an answer that takes longer than the idle timeout: who
 // answers says that it is at work.
 func TestCallWaits(t *testing.T) {
+	t.Parallel() // it takes its time
 	release := make(chan struct{})
 	var reads atomic.Int32
 	b := &breaker{read: func() {
-		if reads.Add(1) == 12 {
+		if reads.Add(1) == 18 { // the Welcome, and Pings for longer than the timeout
 			close(release)
 		}
 	}}
 	m := alone(t, func(c *Config) {
-		c.IdleTimeout = 400 * time.Millisecond
+		c.IdleTimeout = 2 * time.Second
 		c.Answer = func(ctx context.Context, _ Hello, _ []byte) ([]byte, error) {
 			select {
 			case <-release:
@@ -136,7 +137,7 @@ func TestCallWaits(t *testing.T) {
 			return []byte("at last"), nil
 		}
 	})
-	config := CallConfig{Self: Hello{TokenDigest: helloOf(one).TokenDigest}, Dial: b.dial, IdleTimeout: 400 * time.Millisecond}
+	config := CallConfig{Self: Hello{TokenDigest: helloOf(one).TokenDigest}, Dial: b.dial, IdleTimeout: 2 * time.Second}
 	answer, err := CallAddress(context.Background(), config, m.config.Listener.Addr().String(), nil)
 	if err != nil || string(answer) != "at last" {
 		t.Errorf("%q, %v", answer, err)

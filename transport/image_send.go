@@ -118,8 +118,10 @@ func (s *imageSender) run(ctx context.Context, offset int64) error {
 	}
 	// When sending has failed, why may have been said in the other direction.
 	listening.Wait()
+	// And the receiver may have been quicker to say Done than we to see that
+	// there is nothing more to send.
 	var words *failure
-	if err == nil || errors.As(told, &words) {
+	if err == nil || told == nil || errors.As(told, &words) {
 		return told
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -425,16 +426,17 @@ func (w stuckWriter) Commit() error {
 // timeout: it says all the while that it is at work. One that falls silent is
 // given up.
 func TestSlowReceiver(t *testing.T) {
+	t.Parallel() // it takes its time
 	s := &stuck{shelf: newShelf(), release: make(chan struct{})}
 	var reads atomic.Int32
 	b := &breaker{read: func() {
-		if reads.Add(1) == 12 { // Welcome, Haves, and Pings for longer than the timeout
+		if reads.Add(1) == 24 { // Welcomes, Haves, and Pings for longer than the timeout
 			close(s.release)
 		}
 	}}
 	a, _ := pair(t, func(from, to *Config) {
 		from.Dial, to.Images = b.dial, s
-		from.ImageIdleTimeout, to.ImageIdleTimeout = 400*time.Millisecond, 400*time.Millisecond
+		from.ImageIdleTimeout, to.ImageIdleTimeout = 2*time.Second, 2*time.Second
 	})
 	h, image := imageOf(9, 10)
 	if err := a.SendImage(context.Background(), two, h, image); err != nil {
@@ -460,9 +462,10 @@ func TestSlowReceiver(t *testing.T) {
 	}
 }
 
-// TestImageRate shows that a sender which must wait for longer than the idle
-// timeout sends Pings, and that the rate counts what this transfer has sent.
+// TestImageRate shows how long the bytes of one transfer must take, and that a
+// sender which waits for longer than a part of the idle timeout sends Pings.
 func TestImageRate(t *testing.T) {
+	t.Parallel() // it takes its time
 	s := imageSender{bytesPerSecond: 1 << 20}
 	if d := s.duration(3 << 19); d != 1500*time.Millisecond {
 		t.Errorf("1.5 MiB at 1 MiB/s take %v", d)
@@ -472,15 +475,22 @@ func TestImageRate(t *testing.T) {
 		t.Errorf("without a rate: %v", d)
 	}
 
-	sink := newShelf()
-	a, _ := pair(t, func(from, to *Config) {
-		to.Images = sink
-		from.ImageIdleTimeout, to.ImageIdleTimeout = 400*time.Millisecond, 400*time.Millisecond
-		from.ImageBytesPerSecond = chunkBytes * 5 / 4 // 0.8 s for the first part
-	})
-	h, image := imageOf(9, chunkBytes+1)
-	if err := a.SendImage(context.Background(), two, h, image); err != nil {
-		t.Error(err)
+	conn, other := net.Pipe()
+	defer other.Close()
+	s.wire = newWire(conn)
+	s.idle = 4 * time.Second
+	rested := make(chan error, 1)
+	until := time.Now().Add(1100 * time.Millisecond)
+	go func() {
+		rested <- s.rest(context.Background(), until, nil)
+		s.Close()
+	}()
+	kind, _, err := readFrame(other, nil, handshakeFrameBytes)
+	if err != nil || kind != kindPing {
+		t.Fatalf("kind %d, %v", kind, err)
+	}
+	if err := <-rested; err != nil || time.Now().Before(until) {
+		t.Errorf("rested until %v before the time: %v", time.Until(until), err)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"quorate/raft"
 )
 
-// Network is the in-memory twin of TCP for tests and simulations. It has no
-// goroutine and no clock: a letter arrives when the test says Deliver or
+// Network is the in-memory twin of TCP for tests, without images and calls. It
+// has no goroutine and no clock: a letter arrives when the test says Deliver or
 // Settle, time passes when it says Tick, and the same calls give the same run.
 // What arrives went through the encoding of the wire, so nothing is shared
 // between members and a simulation exercises the format.
@@ -38,12 +38,11 @@ type direction struct{ from, to raft.NodeID }
 // network is locked and must not call it.
 type Fate func(Letter) (delays []uint64)
 
-// Letter is one message, proposal or reply under way: one of the three is not
-// nil.
+// Letter is one message, proposal or reply under way, as Fate sees it: one of
+// the three is not nil.
 type Letter struct {
 	Seq      uint64 // counts what was sent, from 1
 	From, To raft.NodeID
-	Due      uint64 // the tick at which it may arrive
 	Message  *raft.Message
 	Proposal *Proposal
 	Reply    *ProposalReply
@@ -67,7 +66,7 @@ func (l *letter) decode() frame {
 
 func (l *letter) open() Letter {
 	f := l.decode()
-	o := Letter{Seq: l.seq, From: l.from, To: l.to, Due: l.due}
+	o := Letter{Seq: l.seq, From: l.from, To: l.to}
 	switch f.kind {
 	case kindMessages:
 		o.Message = &f.messages[0]
@@ -336,17 +335,6 @@ func (n *Network) Tick() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.now++
-}
-
-// Pending shows what is under way, in the order in which it would arrive.
-func (n *Network) Pending() []Letter {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	letters := make([]Letter, len(n.letters))
-	for i := range n.letters {
-		letters[i] = n.letters[i].open()
-	}
-	return letters
 }
 
 // Deliver lets the first letter that is due arrive: its reader's Handler has

@@ -81,6 +81,15 @@ func (s *story) join(id raft.NodeID) {
 	s.members[id] = e
 }
 
+func (s *story) ids(args []datadriven.CmdArg) (ids []raft.NodeID) {
+	for _, arg := range args {
+		var id raft.NodeID
+		scan(s.t, arg.Key, "n%d", &id)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
 func (s *story) run(d *datadriven.TestData) {
 	var from, to raft.NodeID
 	for i, member := range []*raft.NodeID{&from, &to} {
@@ -113,6 +122,14 @@ func (s *story) run(d *datadriven.TestData) {
 		s.join(from)
 	case "heartbeat":
 		s.members[from].Send(heartbeats(to, int(number()), 1))
+	case "set-peers":
+		var peers []Peer
+		for _, id := range s.ids(d.CmdArgs[1:]) {
+			peers = append(peers, Peer{id, "n" + id.String(), ""})
+		}
+		s.members[from].SetPeers(peers)
+	case "set-removed":
+		s.members[from].SetRemoved(s.ids(d.CmdArgs[1:]))
 	case "propose":
 		fmt.Fprintf(&s.out, "taken: %t\n", s.members[from].SendProposals(to, []Proposal{{Origin: from, Seq: number()}}))
 	case "reply":
@@ -133,12 +150,11 @@ func (s *story) run(d *datadriven.TestData) {
 		}
 	case "settle":
 		fmt.Fprintf(&s.out, "%d delivered\n", s.network.Settle(100))
-	case "pending":
-		for _, l := range s.network.Pending() {
-			fmt.Fprintf(&s.out, "%d: n%s to n%s at tick %d\n", l.Seq, l.From, l.To, l.Due)
-		}
 	case "peers":
 		for _, p := range s.members[from].Peers() {
+			if p.Guest {
+				fmt.Fprint(&s.out, "guest ")
+			}
 			fmt.Fprintf(&s.out, "%s connected %t, receiving %t, %d dropped\n", p.Name, p.Connected, p.Receiving, p.Dropped)
 		}
 	default:
