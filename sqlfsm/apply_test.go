@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"quorate/internal/errcode"
+	"quorate/internal/sqlite"
 	"quorate/internal/value"
 	"quorate/sqlplan"
 
@@ -219,6 +220,44 @@ func TestEnvironmentErrorStops(t *testing.T) {
 	}
 	if got := query(t, f, "SELECT id, length(a) FROM t"); fmt.Sprint(got) != "[(1, 1) (2, 5) (3, 200000) (7, 5)]" {
 		t.Errorf("the table holds %v", got)
+	}
+}
+
+// TestDamageStops: damage to the file that SQLite meets while it applies is the
+// node's, and stops it; what does not touch the damaged page goes on before.
+func TestDamageStops(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	f := reopenTest(t, path)
+	var l log
+	apply(t, f, l.sql(
+		`CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT) STRICT`,
+		`INSERT INTO t WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i, hex(randomblob(500)) FROM n`)...)
+	f.Close()
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := file.Stat()
+	if err == nil {
+		_, err = file.WriteAt(make([]byte, pageBytes), info.Size()-pageBytes) // the last rows
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+
+	f = reopenTest(t, path)
+	apply(t, f, l.sql(`UPDATE t SET a = 'x' WHERE id = 1`)...)
+	_, err = f.Apply(l.sql(`UPDATE t SET a = 'x' WHERE id = 100`))
+	var e *sqlite.Error
+	if !errors.As(err, &e) || e.Code.Primary() != sqlite.Corrupt {
+		t.Fatalf("Apply says %v", err)
+	}
+	if _, again := f.Apply(l.sql(`UPDATE t SET a = 'y' WHERE id = 1`)); !errors.Is(again, err) {
+		t.Errorf("the next Apply says %v", again)
+	}
+	if index, _ := f.Applied(); index != 3 {
+		t.Errorf("the applied index is %d, want 3", index)
 	}
 }
 
