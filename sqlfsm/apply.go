@@ -59,7 +59,6 @@ func (s *stepCounter) stop() bool {
 }
 
 func (f *FSM) setHooks() {
-	f.counter.limit = statementSteps
 	db := f.writer.db
 	db.SetProgress(stepsGrain, f.counter.stop)
 	db.SetUpdateHook(func(op sqlite.Operation, rowid int64) {

@@ -1,6 +1,7 @@
 package sqlfsm
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -341,7 +342,8 @@ var drawnDDL = []string{
 
 // TestBatchesDoNotShow is the metamorphic test: any entries give the same
 // results and the same database however they are cut into batches, with
-// restarts and with batches that were lost in a crash before their commit.
+// restarts, with batches that were lost in a crash before their commit, and with
+// images of another replica that were installed in place of entries.
 func TestBatchesDoNotShow(t *testing.T) {
 	fewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -404,7 +406,8 @@ func drawStatement(rt *rapid.T) sqlplan.Bound {
 
 // run applies entries to a new database in batches of the sizes that size
 // draws, and returns the results and the dump. fate says what happens between:
-// 1 is a restart, 2 a batch that is lost before its commit.
+// 1 is a restart, 2 a batch that is lost before its commit, 3 an image of
+// another replica, which has applied the batch and answers for it.
 func run(t *testing.T, rt *rapid.T, entries []Entry, size, fate func() int) (results []string, database string) {
 	dir, err := os.MkdirTemp(t.TempDir(), "")
 	if err != nil {
@@ -412,7 +415,7 @@ func run(t *testing.T, rt *rapid.T, entries []Entry, size, fate func() int) (res
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "db")
-	open := func() *FSM {
+	open := func(path string) *FSM {
 		f, err := Open(path, Options{Readers: 1, CacheBytes: 128 << 10})
 		if err != nil {
 			rt.Fatal(err)
@@ -420,29 +423,55 @@ func run(t *testing.T, rt *rapid.T, entries []Entry, size, fate func() int) (res
 		f.counter.limit = 20_000
 		return f
 	}
-	f := open()
+	f := open(path)
 	defer func() { f.Close() }()
 	for len(entries) > 0 {
 		n := min(size(), len(entries))
+		applier := f
 		switch fate() {
 		case 1:
 			f.Close()
-			f = open()
+			f = open(path)
+			applier = f
 		case 2:
 			lose(rt, f, entries[:n])
 			f.Close()
-			f = open()
+			f = open(path)
+			applier = f
+		case 3:
+			other := filepath.Join(dir, "other")
+			image(rt, f, other)
+			applier = open(other)
 		}
-		got, err := f.Apply(entries[:n])
+		got, err := applier.Apply(entries[:n])
 		if err != nil {
 			rt.Fatal(err)
 		}
 		for _, r := range got {
 			results = append(results, show(r))
 		}
+		if applier != f {
+			next := filepath.Join(dir, "image")
+			image(rt, applier, next)
+			applier.Close()
+			if err := f.Install(next); err != nil {
+				rt.Fatal(err)
+			}
+		}
 		entries = entries[n:]
 	}
 	return results, dump(t, f) + showSchema(f.Schema())
+}
+
+// image makes an image at path.
+func image(rt *rapid.T, f *FSM, path string) {
+	info, err := f.Image(context.Background(), path)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	if index, term := f.Applied(); info.Index != index || info.Term != term {
+		rt.Fatalf("the image is at %d of term %d, the state machine at %d of term %d", info.Index, info.Term, index, term)
+	}
 }
 
 // lose runs a batch up to its commit, which fails.

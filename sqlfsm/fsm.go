@@ -125,7 +125,7 @@ type ownStatements struct {
 // Open opens a database file, and creates it when it is missing.
 func Open(path string, o Options) (*FSM, error) {
 	o.setDefaults()
-	f := &FSM{path: path, options: o}
+	f := &FSM{path: path, options: o, counter: stepCounter{limit: statementSteps}}
 	f.gate.visible.Store(schemaChanging)
 	if err := f.open(); err != nil {
 		f.closeConnections()
