@@ -52,6 +52,7 @@ func (r *Raft) checkLeaderInvariants() {
 	}
 	for _, p := range r.peers {
 		assert(p.match < p.next && p.next <= l.last()+1, "match < next <= last + 1")
+		assert(!p.noRoom || p.state == probe, "a follower that has no room is probed")
 		assert(p.round <= r.reads.round, "a follower's round <= round")
 		assert(p.window.count <= r.config.MaxInflightMessages, "the window's messages <= MaxInflightMessages")
 	}

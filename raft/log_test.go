@@ -11,8 +11,9 @@ import (
 // that gets whole writes in order.
 type logModel struct {
 	log     raftLog
-	entries []Entry // entries[i] has index i+1
-	disk    []Entry
+	entries []Entry  // entries[i] has index base.Index+1+i
+	base    Snapshot // what the log begins after
+	disk    testDisk
 	seq     uint64
 	writes  []pendingWrite
 	handed  []handedOut
@@ -24,7 +25,7 @@ type handedOut struct{ shared, copied []Entry }
 
 // TestLogAgainstModel lets a raftLog and the model live through random
 // appends, conflicts, writes, acknowledgements (some for several writes),
-// commits and applications. After each step the log must answer for every
+// commits, applications, cuts and resets. After each step the log must answer for every
 // index as the model does, call stable only what the model's disk holds, and
 // never have changed a slice that it handed out.
 func TestLogAgainstModel(t *testing.T) {
@@ -37,6 +38,8 @@ func TestLogAgainstModel(t *testing.T) {
 			"persist":  m.persist,
 			"commit":   m.commit,
 			"apply":    m.apply,
+			"cut":      m.cut,
+			"reset":    m.reset,
 			"":         m.check,
 		})
 	})
@@ -69,19 +72,19 @@ func (m *logModel) conflict(t *rapid.T) {
 	}
 	k := Index(rapid.IntRange(int(m.log.commit), int(m.log.last())-1).Draw(t, "keep"))
 	m.log.truncate(k)
-	m.entries = slices.Clip(m.entries[:k])
+	m.entries = slices.Clip(m.entries[:k-m.base.Index])
 	m.term++
 	m.append(t)
 }
 
 func (m *logModel) write(*rapid.T) {
-	_, entries := m.log.unwritten(m.seq + 1)
-	if len(entries) == 0 {
+	reset, entries := m.log.unwritten(m.seq + 1)
+	if reset == nil && len(entries) == 0 {
 		return
 	}
 	m.seq++
 	m.hand(entries)
-	m.writes = append(m.writes, pendingWrite{seq: m.seq, entries: slices.Clone(entries)})
+	m.writes = append(m.writes, pendingWrite{seq: m.seq, snapshot: reset, entries: slices.Clone(entries)})
 }
 
 func (m *logModel) persist(t *rapid.T) {
@@ -89,11 +92,9 @@ func (m *logModel) persist(t *rapid.T) {
 	if n == 0 {
 		return
 	}
-	disk := testDisk{entries: m.disk}
 	for _, w := range m.writes[:n] {
-		disk.write(w)
+		m.disk.write(w)
 	}
-	m.disk = disk.entries
 	m.log.persisted(m.writes[n-1].seq)
 	m.writes = m.writes[n:]
 }
@@ -102,7 +103,33 @@ func (m *logModel) commit(t *rapid.T) {
 	m.log.commit = Index(rapid.IntRange(int(m.log.commit), int(m.log.last())).Draw(t, "commit"))
 }
 
+// cut cuts the log somewhere before what is applied.
+func (m *logModel) cut(t *rapid.T) {
+	l := &m.log
+	if l.applied <= l.base {
+		return
+	}
+	base := Index(rapid.IntRange(int(l.base), int(l.applied)).Draw(t, "base"))
+	term, _ := l.term(base)
+	m.disk.entries = slices.Clone(m.disk.slice(base+1, m.disk.last()+1))
+	m.entries = m.entries[base-m.base.Index:]
+	m.base = Snapshot{Index: base, Term: term}
+	m.disk.base = m.base
+	l.cut(base)
+}
+
+// reset replaces the log by a snapshot that has more, or other entries.
+func (m *logModel) reset(t *rapid.T) {
+	m.term++
+	s := Snapshot{Index: m.log.commit + Index(rapid.IntRange(1, 5).Draw(t, "ahead")), Term: m.term}
+	m.log.reset(s)
+	m.entries, m.base = nil, s
+}
+
 func (m *logModel) apply(t *rapid.T) {
+	if s := m.log.install(); s != nil && m.disk.base.Index != s.Index {
+		t.Fatalf("the image of %d is installed, the log on disk begins after %d", s.Index, m.disk.base.Index)
+	}
 	before := m.log.delivered
 	entries := m.log.deliver(rapid.IntRange(0, 300).Draw(t, "bytes"))
 	for i, e := range entries {
@@ -125,12 +152,15 @@ func same(a, b Entry) bool {
 
 func (m *logModel) check(t *rapid.T) {
 	l := &m.log
-	if int(l.last()) != len(m.entries) {
-		t.Fatalf("last %d, want %d", l.last(), len(m.entries))
+	if want := m.base.Index + Index(len(m.entries)); l.last() != want {
+		t.Fatalf("last %d, want %d", l.last(), want)
 	}
-	bytes := 0
+	if term, ok := l.term(m.base.Index); !ok || term != m.base.Term {
+		t.Fatalf("term of the base, %d, is %d, want %d", m.base.Index, term, m.base.Term)
+	}
+	bytes, unapplied := 0, 0
 	for i, want := range m.entries {
-		index := Index(i + 1)
+		index := m.base.Index + 1 + Index(i)
 		if term, ok := l.term(index); !ok || term != want.Term {
 			t.Fatalf("term of %d is %d (%v), want %d", index, term, ok, want.Term)
 		}
@@ -140,22 +170,25 @@ func (m *logModel) check(t *rapid.T) {
 			}
 			bytes += entryBytes(&want)
 		}
-		if index <= l.stable && (i >= len(m.disk) || !same(m.disk[i], want)) {
+		if index > l.applied {
+			unapplied += entryBytes(&want)
+		}
+		if index <= l.stable && (m.disk.base.Index != m.base.Index || index > m.disk.last() || !same(m.disk.slice(index, index+1)[0], want)) {
 			t.Fatalf("%d is called stable, the disk has %v", index, m.disk)
 		}
 	}
 	if _, ok := l.term(l.last() + 1); ok {
 		t.Fatal("there is a term past the end")
 	}
-	if bytes != l.bytes {
-		t.Fatalf("bytes %d, want %d", l.bytes, bytes)
+	if bytes != l.bytes || unapplied != l.unapplied {
+		t.Fatalf("bytes %d, unapplied %d, want %d and %d", l.bytes, l.unapplied, bytes, unapplied)
 	}
 	for i := 1; i < len(l.runs); i++ {
 		if l.runs[i].First <= l.runs[i-1].First || l.runs[i].Term <= l.runs[i-1].Term {
 			t.Fatalf("runs out of order: %v", l.runs)
 		}
 	}
-	if len(m.writes) == 0 && l.written == l.last() && l.stable != l.last() {
+	if len(m.writes) == 0 && !l.mustWrite() && l.stable != l.last() {
 		t.Fatalf("everything is durable, stable is %d of %d", l.stable, l.last())
 	}
 	for _, h := range m.handed {
@@ -168,13 +201,16 @@ func (m *logModel) check(t *rapid.T) {
 
 // checkLastAtMost compares the search through runs with one through entries.
 func (m *logModel) checkLastAtMost(t *rapid.T) {
-	i := rapid.IntRange(0, len(m.entries)+2).Draw(t, "index")
+	i := Index(rapid.IntRange(0, int(m.log.last())+2).Draw(t, "index"))
 	term := Term(rapid.IntRange(0, int(m.term)+1).Draw(t, "term"))
-	want := min(i, len(m.entries))
-	for want > 0 && m.entries[want-1].Term > term {
+	want := min(i, m.log.last())
+	for want > m.base.Index && m.entries[want-m.base.Index-1].Term > term {
 		want--
 	}
-	if got, _ := m.log.lastAtMost(Index(i), term); got != Index(want) {
+	if want < m.base.Index || want == m.base.Index && m.base.Term > term {
+		want = 0
+	}
+	if got, _ := m.log.lastAtMost(i, term); got != want {
 		t.Fatalf("the last index <= %d with a term <= %d is %d, want %d", i, term, got, want)
 	}
 }

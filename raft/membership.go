@@ -251,7 +251,8 @@ func (r *Raft) promoteStaging() {
 func (r *Raft) newest() *ConfigurationAt { return &r.configurations[len(r.configurations)-1] }
 
 // ConfigurationAt returns the configuration in force at i, which is in [base,
-// last].
+// last]. A member that joined knows none before the first that its log brought:
+// there it has no members, and an image that ends there is refused.
 func (r *Raft) ConfigurationAt(i Index) ConfigurationAt {
 	assert(i >= r.log.base && i <= r.log.last(), "a configuration is asked for where there is no log")
 	k := len(r.configurations) - 1

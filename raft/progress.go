@@ -60,6 +60,7 @@ type peer struct {
 	// full: the follower says that its disk has no room for entries. noRoom: it
 	// did not take the last ones that it got, for that or another reason; they
 	// are sent again one message a heartbeat, until it does.
+	// Invariant: noRoom only in state probe.
 	full, noRoom bool
 
 	// leaving is the index of the configuration that removed the member, 0: it
@@ -96,7 +97,7 @@ func (p *peer) becomeProbe(next Index) {
 func (p *peer) becomeReplicate() {
 	p.state = replicate
 	p.next = p.match + 1
-	p.paused = false
+	p.paused, p.noRoom = false, false
 	p.window.clear()
 }
 

@@ -18,9 +18,12 @@ var (
 // and come back from long ago, partitions in one or both directions, crashes
 // that lose any part of the unacknowledged writes and of what was applied,
 // slow disks, slow clocks and clocks that stand still (so that a deposed leader
-// does not notice), proposals and reads anywhere. The oracles look on after every
-// event. Then everything is healed, and the cluster must elect, commit on
-// every member, and answer reads on every member.
+// does not notice), proposals and reads anywhere; members that join, are promoted,
+// move and are removed, and go on running all the same; leadership that is handed
+// over; logs that are cut, images that are late, lost and come again; full disks
+// and state machines that hang. The oracles look on after every event. Then
+// everything is healed, and the cluster must elect, commit on every member, and
+// answer reads on every member.
 //
 //	go test ./raft -run RandomSchedules -raft.seed=42
 func TestRandomSchedules(t *testing.T) {
@@ -36,15 +39,25 @@ func TestRandomSchedules(t *testing.T) {
 // schedule is one random run.
 type schedule struct {
 	*cluster
-	rand *rand.Rand
-	past []Message // delivered or lost; any of them may come again
-	next uint64    // numbers proposals and reads
+	rand   *rand.Rand
+	config func(NodeID) Config
+	past   []Message // delivered or lost; any of them may come again
+	next   uint64    // numbers proposals and reads
 
 	lossPercent, repeatPercent, reorderPercent int
 	crashes, partitions                        bool
+	operators, cuts, shortages                 bool
 	clocks                                     []int // percent of the ticks that a member gets
 
 	fetches []pendingFetch
+	flying  []flyingImage
+	arrived []Message // images that were received; any of them may come again
+}
+
+// flyingImage is an image on its way.
+type flyingImage struct {
+	core    *Raft
+	message Message
 }
 
 type pendingFetch struct {
@@ -80,19 +93,22 @@ func newSchedule(seed uint64) *schedule {
 		rand:        r,
 		lossPercent: r.IntN(30), repeatPercent: r.IntN(30), reorderPercent: r.IntN(100),
 		crashes: r.IntN(3) > 0, partitions: r.IntN(3) > 0,
+		operators: r.IntN(3) > 0, cuts: r.IntN(3) > 0, shortages: r.IntN(3) == 0,
 	}
 	limits := Config{
 		ElectionTicks: 6, ElectionTicksMax: 12, HeartbeatTicks: 2,
 		MaxEntriesPerMessage: 1 + r.IntN(5), MaxInflightMessages: 1 + r.IntN(5),
 		MaxBytesPerMessage: 1 + r.IntN(300), MaxInflightBytes: 1 + r.IntN(1000),
 		MaxUncommittedBytes: 200 + r.IntN(2000), MaxCachedBytes: 1 + r.IntN(500),
+		MaxUnappliedBytes: 100 + r.IntN(2000),
 	}
-	s.cluster = newCluster([]int{1, 2, 3, 3, 3, 5, 5}[r.IntN(7)], func(id NodeID) Config {
+	s.config = func(id NodeID) Config {
 		config := limits
 		config.ID = id
 		config.Rand = r.IntN
 		return config
-	})
+	}
+	s.cluster = newCluster([]int{1, 2, 3, 3, 3, 5, 5}[r.IntN(7)], s.config)
 	s.cluster.fetch = func(n *testNode, f Fetch) {
 		s.fetches = append(s.fetches, pendingFetch{n.core, n, f})
 	}
@@ -137,13 +153,21 @@ func (s *schedule) event() {
 	case dice < 930:
 		s.next++
 		_ = s.read(n.id, s.next) // without a leader it is refused
-	case dice < 940:
+	case dice < 938:
 		s.answerFetch()
+	case dice < 944:
+		s.sendImages()
 	case dice < 950:
 		n.core.ReportUnreachable(s.nodes[s.rand.IntN(len(s.nodes))].id)
 	case dice < 952:
 		n.core.StepDown()
-	case dice < 965 && s.crashes:
+	case dice < 956 && s.operators:
+		s.operate(n)
+	case dice < 958 && s.cuts:
+		s.cutLog(n)
+	case dice < 960 && s.shortages:
+		s.shorten(n)
+	case dice < 968 && s.crashes:
 		s.lose(n)
 	case dice < 972 && s.partitions:
 		s.partition()
@@ -218,6 +242,102 @@ func (s *schedule) answerFetch() {
 	f.node.core.Fetched(f.To, entries)
 }
 
+// sendImages starts an image that was asked for, or lets one arrive or fail, or
+// lets one come again that arrived long ago.
+func (s *schedule) sendImages() {
+	for _, j := range s.images {
+		n := s.node(j.from)
+		if n.core == nil || n.core.Role() != Leader {
+			continue
+		}
+		if m := s.image(j); len(m.Snapshot.Configuration.Configuration.Members) > 0 {
+			s.flying = append(s.flying, flyingImage{n.core, m})
+		} else {
+			n.core.ImageSent(j.to, 0)
+		}
+	}
+	s.images = nil
+	if len(s.arrived) > 0 && s.percent(30) {
+		s.install(s.arrived[s.rand.IntN(len(s.arrived))])
+	}
+	if len(s.flying) == 0 || s.percent(30) {
+		return
+	}
+	i := s.rand.IntN(len(s.flying))
+	f := s.flying[i]
+	s.flying = slices.Delete(s.flying, i, i+1)
+	index := f.message.Snapshot.Index
+	if s.percent(30) || !s.install(f.message) {
+		index = 0
+	}
+	if from := s.node(f.message.From); from.core == f.core {
+		from.core.ImageSent(f.message.To, index)
+	}
+}
+
+// install tells a member of a complete image; false: it is down.
+func (s *schedule) install(m Message) bool {
+	n := s.node(m.To)
+	if n.core == nil {
+		return false
+	}
+	s.arrived = append(s.arrived, m)
+	if err := n.core.Step(m); err != nil {
+		panic(broken(fmt.Sprintf("a member refuses an image: %v", err)))
+	}
+	return true
+}
+
+// operate asks a member for a change of membership, or to hand over.
+func (s *schedule) operate(n *testNode) {
+	member := Member{ID: NodeID(1 + s.rand.IntN(len(s.nodes))), Name: fmt.Sprint("member ", s.rand.IntN(20)), Address: fmt.Sprint("at ", s.rand.IntN(5))}
+	c := ConfChange{Member: member, Force: s.percent(30)}
+	switch s.rand.IntN(7) {
+	case 0, 1:
+		c.Op, c.Member.Suffrage = AddMember, []Suffrage{Learner, Staging, Staging}[s.rand.IntN(3)]
+		if n.core.Role() == Leader && len(s.nodes) < 8 && s.percent(70) {
+			c.Member.ID = s.join(s.config).id
+			s.setClocks()
+			s.start(c.Member.ID)
+		}
+	case 2:
+		c.Op = PromoteMember
+	case 3, 4:
+		c.Op = RemoveMember
+	case 5:
+		c.Op = UpdateMember
+	default:
+		_ = n.core.TransferLeadership(NodeID(s.rand.IntN(len(s.nodes) + 1))) // refused, it changes nothing
+		return
+	}
+	last := n.core.Last()
+	index, term, err := n.core.ProposeConfChange(c)
+	if err != nil {
+		s.oracle.must(n.core.Last() == last, "a refused change was appended")
+		return
+	}
+	s.oracle.must(index == last+1 && n.core.Last() == index && term == n.core.Term(), "a change was appended at %d of term %d", index, term)
+}
+
+// cutLog cuts a member's log somewhere before what is applied.
+func (s *schedule) cutLog(n *testNode) {
+	if base := n.core.log.base; n.applied > base {
+		s.compact(n.id, base+1+Index(s.rand.IntN(int(n.applied-base))))
+	}
+}
+
+// shorten takes a member's room on disk, or stops its state machine, or ends that.
+func (s *schedule) shorten(n *testNode) {
+	if s.percent(50) {
+		n.core.SetFull(s.percent(50))
+		return
+	}
+	n.lazy = s.percent(50)
+	if !n.lazy {
+		n.apply()
+	}
+}
+
 // lose crashes a member: any first part of its pending writes is on its disk,
 // and its state machine may have lost what it did not keep.
 func (s *schedule) lose(n *testNode) {
@@ -279,10 +399,19 @@ func (s *schedule) depose(n *testNode) {
 func (s *schedule) heal() {
 	clear(s.cut)
 	for _, n := range s.nodes {
+		n.lazy = false
 		if n.core == nil {
 			s.start(n.id)
 		}
+		n.core.SetFull(false)
+		n.apply()
 	}
+	for _, f := range s.flying {
+		if from := s.node(f.message.From); from.core == f.core {
+			from.core.ImageSent(f.message.To, 0)
+		}
+	}
+	s.flying = nil
 	s.cluster.fetch = fetchNow
 	for len(s.fetches) > 0 {
 		s.answerFetch()
@@ -305,7 +434,7 @@ func (s *schedule) heal() {
 		}
 		s.stabilize()
 	}
-	for _, n := range s.nodes {
+	for _, n := range s.members() {
 		s.next++
 		s.oracle.must(s.read(n.id, s.next) == nil, "member %d refuses a read though all is well", n.id)
 		s.settle(n.id)
@@ -316,14 +445,24 @@ func (s *schedule) heal() {
 		}
 		s.stabilize()
 	}
-	for _, n := range s.nodes {
+	for _, n := range s.members() {
 		s.oracle.must(len(n.reads) == 0, "member %d has unanswered reads %v", n.id, n.reads)
 	}
 }
 
 func (s *schedule) allApplied(marker string) bool {
 	at := slices.IndexFunc(s.oracle.committed, func(c committedEntry) bool { return string(c.entry.Data) == marker })
-	return at >= 0 && !slices.ContainsFunc(s.nodes, func(n *testNode) bool { return n.applied <= Index(at) })
+	return at >= 0 && !slices.ContainsFunc(s.members(), func(n *testNode) bool { return n.applied <= Index(at) })
+}
+
+// members are those of the newest committed configuration. Who was removed, or
+// never added, goes on running.
+func (s *schedule) members() []*testNode {
+	var all []*testNode
+	for _, m := range s.oracle.configurationAt(Index(len(s.oracle.committed))).Configuration.Members {
+		all = append(all, s.node(m.ID))
+	}
+	return all
 }
 
 func (s *schedule) describeAll() string {
