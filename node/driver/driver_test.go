@@ -45,6 +45,7 @@ type world struct {
 	// carried out.
 	never map[string]bool
 	reads int // how many were answered
+	tune  func(*Config)
 }
 
 // parcel is something on its way.
@@ -79,6 +80,9 @@ type worldNode struct {
 	stalled     bool     // the disk hangs
 	paused      bool     // the process stands still
 	confirmed   []string // commands whose sessions were told of success
+	flushes     int      // how often the driver wanted the state machine durable
+	cuts        []raft.Index
+	images      []raft.NodeID // members that it wanted an image sent to
 }
 
 // worldRead is a session that waits for a read index.
@@ -88,7 +92,12 @@ type worldRead struct {
 }
 
 func newWorld(t *testing.T, seed uint64, members int) *world {
-	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 7)), cut: map[[2]raft.NodeID]bool{}, never: map[string]bool{}}
+	return tunedWorld(t, seed, members, func(*Config) {})
+}
+
+// tunedWorld is a world whose drivers have other settings than usual.
+func tunedWorld(t *testing.T, seed uint64, members int, tune func(*Config)) *world {
+	w := &world{t: t, tune: tune, rand: rand.New(rand.NewPCG(seed, 7)), cut: map[[2]raft.NodeID]bool{}, never: map[string]bool{}}
 	var c raft.Configuration
 	for i := range members {
 		c.Members = append(c.Members, raft.Member{ID: raft.NodeID(i + 1), Name: fmt.Sprint("n", i+1)})
@@ -119,7 +128,9 @@ func (n *worldNode) start() {
 	}
 	n.commands = NewCommands(n.incarnation)
 	n.reads = &ReadQueue{Wake: func() {}}
-	n.driver = New(Config{Self: n.id, Core: core, Effects: n, Commands: n.commands, Reads: n.reads, ResendTicks: 6, ElectionTicks: 20})
+	config := Config{Self: n.id, Core: core, Effects: n, Commands: n.commands, Reads: n.reads, ResendTicks: 6, ElectionTicks: 20}
+	n.world.tune(&config)
+	n.driver = New(config)
 }
 
 // The effects.
@@ -127,10 +138,10 @@ func (n *worldNode) start() {
 func (n *worldNode) Write(w LogWrite)           { n.unsynced = append(n.unsynced, w) }
 func (n *worldNode) Apply(entries []raft.Entry) { n.committed = append(n.committed, entries...) }
 func (n *worldNode) Refused(err error)          { n.world.t.Error(err) }
-func (n *worldNode) Install(raft.Snapshot)      { n.world.t.Fatal("no log is cut") }
-func (n *worldNode) SendImage(raft.NodeID)      { n.world.t.Fatal("no log is cut") }
-func (n *worldNode) Flush()                     { n.world.t.Fatal("no log is cut") }
-func (n *worldNode) Cut(raft.Index)             { n.world.t.Fatal("the log is short") }
+func (n *worldNode) Install(raft.Snapshot)      { n.world.t.Fatal("nobody has sent an image") }
+func (n *worldNode) SendImage(to raft.NodeID)   { n.images = append(n.images, to) }
+func (n *worldNode) Flush()                     { n.flushes++ }
+func (n *worldNode) Cut(through raft.Index)     { n.cuts = append(n.cuts, through) }
 func (n *worldNode) Fetch(raft.Fetch)           { n.world.t.Fatal("the log is short enough to be in memory") }
 
 func (n *worldNode) Send(messages []raft.Message) {
@@ -150,7 +161,7 @@ func (n *worldNode) SendReplies(to raft.NodeID, list []transport.ProposalReply) 
 }
 
 func (w *world) post(from, to raft.NodeID, deliver func(*Events)) {
-	if w.cut[[2]raft.NodeID{from, to}] || w.rand.IntN(100) < w.loss {
+	if int(to) > len(w.nodes) || w.cut[[2]raft.NodeID{from, to}] || w.rand.IntN(100) < w.loss {
 		return
 	}
 	p := parcel{from, to, w.now + w.latency, deliver}
