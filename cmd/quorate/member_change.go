@@ -90,8 +90,8 @@ recover.`,
 			}
 			err = o.send(cmd, "DELETE", path, nil)
 			var refusal *exitcode.Error
-			if force == "" && errors.As(err, &refusal) && refusal.Code == exitcode.Failed && refusal.Hint == "" {
-				refusal.Hint = `If it is wanted all the same, say why: --force "REASON".`
+			if force == "" && errors.As(err, &refusal) && strings.Contains(refusal.Error(), "no majority") {
+				refusal.Hint = `Wait for the others. If it is wanted all the same, say why: --force "REASON".`
 			}
 			return err
 		},
