@@ -12,9 +12,8 @@
 // internal/vfs. It logs nothing: events go to the Handler, counts are in
 // PeerState.
 //
-// Transport does this over TCP, Endpoint within one process and for messages
-// alone (see Network). TLS goes in from outside, by Config.Listener and
-// Config.Dial.
+// Transport does this over TCP. TLS goes in from outside, by Config.Listener
+// and Config.Dial. (The simulator has a network of its own: package sim.)
 //
 // # Members and guests
 //

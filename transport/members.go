@@ -52,7 +52,10 @@ func (t *Transport) peer(id raft.NodeID) *peer {
 	return nil
 }
 
-// SetPeers implements Carrier.
+// SetPeers says who the members are, whenever that changes. Self may be among
+// them and is skipped. New ones are connected to; one that is not a member any
+// more is disconnected, and what waits for it dropped; one with another address
+// is dialled there. It does not block.
 func (t *Transport) SetPeers(peers []Peer) {
 	m := &t.membership
 	m.mu.Lock()
@@ -60,7 +63,8 @@ func (t *Transport) SetPeers(peers []Peer) {
 	t.arrange(sortedPeers(peers, t.self))
 }
 
-// SetRemoved implements Carrier.
+// SetRemoved says which ids are of members that were removed: they are
+// disconnected and refused. It does not block.
 func (t *Transport) SetRemoved(ids []raft.NodeID) {
 	m := &t.membership
 	m.mu.Lock()

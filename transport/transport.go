@@ -13,32 +13,6 @@ import (
 	"quorate/raft"
 )
 
-// Carrier is what a node needs from a transport. Transport carries over TCP,
-// Endpoint within one process.
-type Carrier interface {
-	// Send never blocks. Each message goes to the member in its To; what
-	// cannot be carried is dropped and counted, as Raft allows. Entries and
-	// their Data are kept until they are sent and must not change any more.
-	Send(messages []raft.Message)
-	// SendProposals reports whether all proposals were taken, or none.
-	SendProposals(to raft.NodeID, proposals []Proposal) bool
-	// SendReplies reports whether all replies were taken, or none.
-	SendReplies(to raft.NodeID, replies []ProposalReply) bool
-	// SetPeers says who the members are, whenever that changes. Self may be
-	// among them and is skipped. New ones are connected to; one that is not a
-	// member any more is disconnected, and what waits for it dropped; one with
-	// another address is dialled there. It does not block.
-	SetPeers(peers []Peer)
-	// SetRemoved says which ids are of members that were removed: they are
-	// disconnected and refused. It does not block.
-	SetRemoved(ids []raft.NodeID)
-	// Peers describes the other members and the guests, sorted by ID.
-	Peers() []PeerState
-	// Run carries until ctx ends. When it returns, no method of the Handler
-	// is running or will be called.
-	Run(ctx context.Context) error
-}
-
 // Handler takes what arrives. Its methods are called from the connections'
 // goroutines, so several at a time, and must not block: they hold up the
 // connection. What they are given is theirs to keep.
@@ -253,8 +227,6 @@ type Transport struct {
 	guestTimeout time.Duration
 }
 
-var _ Carrier = (*Transport)(nil)
-
 // New makes a Transport. Nothing is dialled or accepted before Run.
 func New(config Config) (*Transport, error) {
 	if err := config.validate(); err != nil {
@@ -273,7 +245,8 @@ func New(config Config) (*Transport, error) {
 }
 
 // Run accepts and dials until ctx ends, then closes everything and waits for
-// its goroutines. It returns an error only when the listener failed. It is
+// its goroutines: when it returns, no method of the Handler is running or will
+// be called. It returns an error only when the listener failed. It is
 // called once.
 func (t *Transport) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -289,26 +262,28 @@ func (t *Transport) Run(ctx context.Context) error {
 	return err
 }
 
-// Send implements Carrier.
+// Send never blocks. Each message goes to the member in its To; what cannot be
+// carried is dropped and counted, as Raft allows. Entries and their Data are
+// kept until they are sent and must not change any more.
 func (t *Transport) Send(messages []raft.Message) {
 	for _, p := range t.list() {
 		p.outbox.putMessages(p.ID, messages)
 	}
 }
 
-// SendProposals implements Carrier.
+// SendProposals reports whether all proposals were taken, or none.
 func (t *Transport) SendProposals(to raft.NodeID, proposals []Proposal) bool {
 	p := t.peer(to)
 	return p != nil && p.outbox.putProposals(proposals)
 }
 
-// SendReplies implements Carrier.
+// SendReplies reports whether all replies were taken, or none.
 func (t *Transport) SendReplies(to raft.NodeID, replies []ProposalReply) bool {
 	p := t.peer(to)
 	return p != nil && p.outbox.putReplies(replies)
 }
 
-// Peers implements Carrier.
+// Peers describes the other members and the guests, sorted by ID.
 func (t *Transport) Peers() []PeerState {
 	peers := t.list()
 	states := make([]PeerState, len(peers))
