@@ -9,21 +9,26 @@
 //	        ▼        │                      ▼            ▼
 //	   ┌───────────────────── driver ─────────────────────────┐
 //	   │ one goroutine; owns the raft core; no I/O, no clock  │
-//	   └──┬───────────────────┬──────────────────────┬────────┘
-//	      │ write             │ committed            │ messages
-//	      ▼                   ▼                      ▼
-//	  log writer           applier               transport
-//	  (raft/wal:           (sqlfsm: one
-//	   one write, one       transaction
-//	   fdatasync)           a batch)
+//	   └──┬──────────────┬──────────────┬───────────┬─────────┘
+//	      │ write        │ committed,   │ images,   │ messages
+//	      │              │ install      │ cuts      │
+//	      ▼              ▼              ▼           ▼
+//	  log writer      applier        senders,    transport
+//	  (raft/wal:      (sqlfsm: one   chores
+//	   one write, one  transaction   (snapshot)
+//	   fdatasync)      a batch)
 //
-// The driver is a plain state machine: events in, effects out (driver.go). The
-// goroutines around it (shell.go) do the waiting. So a simulation can run the
-// driver as it is.
+// The driver is a plain state machine in a package of its own: events in, effects
+// out. The goroutines around it do the waiting (shell.go, logwriter.go, applier.go,
+// images.go). So a simulation can run the driver as it is.
 //
 // Commands reach the log at most once, and a client of a surviving node sees
-// a pause but no error when the leader dies; proposals.go says how.
+// a pause but no error when the leader dies; driver/proposals.go says how.
+//
+// Operators' orders, and those of nodes that want to join, go from whoever is
+// asked to the leader (operator.go, join.go). A node leaves in good order
+// (drain.go), and goes on when a disk is full (disk.go).
 //
 // Only this package knows all the others: raft, raft/wal, transport, sqlfsm,
-// pgwire and admin meet here, and nobody but cmd imports it.
+// snapshot, pgwire and admin meet here, and nobody but cmd imports it.
 package node

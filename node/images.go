@@ -105,7 +105,7 @@ func (n *Node) makeImage(ctx context.Context, path string) (snapshot.Image, erro
 		}
 	})
 	if !asked {
-		return snapshot.Image{}, ctx.Err()
+		return snapshot.Image{}, errors.New("node: stopping")
 	}
 	n.metrics.imageIndex.Set(float64(info.Index))
 	n.metrics.imageBytes.Set(float64(info.Bytes))

@@ -212,6 +212,46 @@ func TestTransfer(t *testing.T) {
 	}
 }
 
+// TestDrain drains the leader while a session of its own is connected. Another
+// node leads, the session ends with 57P01, new ones are not taken; the node goes
+// on as a member, and a write through another one reaches it.
+func TestDrain(t *testing.T) {
+	ctx := context.Background()
+	c := kvCluster(t, 3, func(*Config) {})
+	first := c.leader(t)
+	n := c.nodes[first]
+	conn := connect(t, n)
+	if err := n.Drain(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !n.InRecovery() {
+		t.Error("a drained node leads")
+	}
+	if _, err := conn.Exec(ctx, "SELECT 1"); err == nil {
+		t.Error("a session goes on through a drained node")
+	}
+	if failedCheck(n, "sessions") == nil {
+		t.Error("a drained node is ready")
+	}
+	insert(t, c.nodes[(first+1)%3], 0, 10)
+	if got := count(t, n, pgwire.Linearizable); got != 10 {
+		t.Errorf("the drained node has %d rows, want 10", got)
+	}
+}
+
+// TestStopHandsOver stops the leader. The others do not have to miss it first: by
+// the time it has stopped, they follow another.
+func TestStopHandsOver(t *testing.T) {
+	c := kvCluster(t, 3, func(*Config) {})
+	first := c.leader(t)
+	if err := c.stopNode(first); err != nil {
+		t.Fatal(err)
+	}
+	if leader := c.nodes[(first+1)%3].view.Load().raft.Leader; leader == 0 || leader == c.nodes[first].id {
+		t.Errorf("when the leader has stopped, %v is believed to lead", leader)
+	}
+}
+
 // TestUpdateMember moves a follower to another address.
 func TestUpdateMember(t *testing.T) {
 	c := kvCluster(t, 3, func(*Config) {})

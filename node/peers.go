@@ -71,7 +71,8 @@ func (h peerHandler) Refused(id raft.NodeID, address string, reason error) {
 	case transport.RefusedCluster:
 		code = exitcode.DataDir
 	}
-	if !final && n.refusals.add(id) <= len(n.members.Load().Configuration.Members)/2 {
+	members := len(n.members.Load().Configuration.Members)
+	if !final && (members == 0 || n.refusals.add(id) <= members/2) {
 		return // the others may well take us
 	}
 	n.end(&exitcode.Error{Code: code, Err: fmt.Errorf("member %q refuses this node: %s", n.memberName(id), refusal.Message), Hint: refusal.Hint})

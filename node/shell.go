@@ -90,7 +90,7 @@ func (n *Node) runDriver(ctx context.Context) error {
 }
 
 // ask has f called between two turns of the driver, to look at the core, and
-// waits until that is done; false: ctx ended before.
+// waits until that is done; false: ctx has ended, or the node stops.
 func (n *Node) ask(ctx context.Context, f func(*raft.Raft)) bool {
 	done := make(chan struct{})
 	n.questions.put(func(core *raft.Raft) { f(core); close(done) })
@@ -99,6 +99,8 @@ func (n *Node) ask(ctx context.Context, f func(*raft.Raft)) bool {
 	case <-done:
 		return true
 	case <-ctx.Done():
+		return false
+	case <-n.stopped:
 		return false
 	}
 }

@@ -120,7 +120,10 @@ const readyTimeout = time.Second
 // Checks are the reasons for which this node is ready to serve, or not.
 func (n *Node) Checks() []admin.Check {
 	v := n.view.Load().raft
-	var leader, applied error
+	var leader, applied, sessions error
+	if n.draining.Load() {
+		sessions = errors.New("this node is draining: it takes no sessions")
+	}
 	if v.Leader == 0 {
 		leader = errors.New("no leader is known")
 	}
@@ -133,7 +136,7 @@ func (n *Node) Checks() []admin.Check {
 	if errors.Is(read, context.DeadlineExceeded) {
 		read = fmt.Errorf("no quorum confirmed a read within %v", readyTimeout)
 	}
-	return []admin.Check{{Name: "leader", Err: leader}, {Name: "applied", Err: applied}, {Name: "read_index", Err: read}, {Name: "disk", Err: n.disk.full()}}
+	return []admin.Check{{Name: "leader", Err: leader}, {Name: "applied", Err: applied}, {Name: "read_index", Err: read}, {Name: "disk", Err: n.disk.full()}, {Name: "sessions", Err: sessions}}
 }
 
 // maxBehindReady is how many committed entries a ready node may still have to
