@@ -293,7 +293,7 @@ func (c *cluster) sendImage(j imageJob) {
 	if from.core == nil {
 		return
 	}
-	if to.core == nil || c.cut[link{j.from, j.to}] {
+	if to.core == nil || c.cut[link(j)] {
 		c.trace("%d cannot send %d the image", j.from, j.to)
 		from.core.ImageSent(j.to, 0)
 	} else {

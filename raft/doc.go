@@ -4,10 +4,11 @@
 // answers, and a simulator can own time, disk and network.
 //
 // What comes in: Tick (time passed), Step (a message arrived), Propose and
-// ReadIndex (a client wants something), Persisted and Applied (the driver's
-// disk and state machine got that far), Fetched (old entries were read),
-// ReportUnreachable and StepDown (the driver knows something that the core
-// cannot see).
+// ReadIndex (a client wants something), ProposeConfChange and TransferLeadership
+// (an operator does), Persisted and Applied (the driver's disk and state machine
+// got that far), Compact (the log was cut in front), Fetched (old entries were
+// read), ImageSent (an image of the state machine was sent), ReportUnreachable,
+// SetFull and StepDown (the driver knows something that the core cannot see).
 //
 // What goes out: one Ready at a time, see there for the driver's duties.
 //
@@ -17,11 +18,13 @@
 //		for {
 //			rd, ok := core.Ready()
 //			if !ok { break }
-//			wal.Write(rd.Seq, rd.HardState, rd.Entries, rd.Sync) // later: Persisted(rd.Seq)
+//			wal.Write(rd.Seq, rd.HardState, rd.Snapshot, rd.Entries, rd.Sync) // later: Persisted(rd.Seq)
 //			network.Send(rd.Messages)
+//			machine.Install(rd.Install)                          // later: Applied(its index)
 //			machine.Apply(rd.Committed)                          // later: Applied(last index)
 //			readers.Answer(rd.Reads, rd.LostReads)
 //			wal.ReadFor(rd.Fetches)                              // later: Fetched(to, entries)
+//			images.Send(rd.Images)                               // later: ImageSent(to, index)
 //		}
 //	}
 //
@@ -42,8 +45,9 @@
 //	RequestVoteResponse               AppendEntries
 //	PreVoteResponse                   Heartbeat, HeartbeatResponse
 //	AppendEntriesResponse,            ReadIndex, ReadIndexResponse
-//	  accept and reject
+//	  accept and reject               TimeoutNow
 //	a leader's count of itself
+//	Ready.Install
 //
 // RequestVote is withheld because it is a vote for oneself: a candidate that
 // sent it, lost power, and came back without that vote could lead the same
@@ -55,6 +59,12 @@
 // response confirms a read only because its sender had not voted in a later
 // term at that moment; such a vote would have been durable before anybody saw
 // it, so a restart cannot hide it.
+//
+// A snapshot replaces the log by a write, too (Ready.Snapshot). In memory the log
+// begins after it at once; until the write is durable, stable stays below base,
+// nothing is acknowledged and the image is not installed. So a crash in between
+// finds the old log and the old state machine, or the new log and an image that
+// was durable before the core heard of it.
 //
 // The commit index on disk is a head start after a restart, no promise. It
 // rides along with other writes and otherwise moves at most once a heartbeat
@@ -73,11 +83,24 @@
 //	Rules: followers             Tick, preCampaign           raft.go, election.go
 //	Rules: candidates            campaign, countVotes        election.go
 //	Rules: leaders, commit       maybeCommit                 replication.go
+//	InstallSnapshot RPC (§7)     handleInstallSnapshot       snapshot.go
 //
-// Beyond the figure: pre-vote (thesis §9.6), check-quorum and leader
-// stickiness (thesis §6.2, §4.2.3), ReadIndex (thesis §6.4; readindex.go).
-// Members are fixed at New, 1 to 7, all voters; what a majority is stands in
-// membership.go alone, where membership changes will find it.
+// Beyond the figure: pre-vote (thesis §9.6; election.go), check-quorum and leader
+// stickiness (thesis §6.2, §4.2.3; raft.go), membership changes one at a time and
+// learners (thesis §4.1, §4.2; membership.go), leadership transfer (thesis §3.10;
+// transfer.go), ReadIndex (thesis §6.4; readindex.go). What a majority is stands in
+// membership.go alone: commits, votes, read rounds and check-quorum ask there, and
+// only voters count, this member only if it is one.
+//
+// # Limits
+//
+// A leader refuses proposals, to be made again later, when too much is not
+// committed or not applied, when its disk is full, and while it hands over. A
+// follower without room refuses entries: its rejection's hint is the leader's own
+// entry, so the leader knows that all before it fits, and asks again with one
+// message after each heartbeat. What is sent and not acknowledged, kept for
+// followers that are behind, withheld for the disk, and waiting to be read, is
+// bounded; a follower that is behind the log gets an image.
 //
 // # Where the follower's log may fit
 //
