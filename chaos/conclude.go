@@ -19,7 +19,7 @@ func (r *run) conclude(ctx context.Context) error {
 	if err := r.restart(); err != nil {
 		return err
 	}
-	took, err := r.cluster.AwaitService(ctx, RecoveryMax)
+	took, err := r.awaitService(ctx)
 	if err != nil {
 		r.violation(fmt.Errorf("after a stop and a start of all members: %w", err))
 		return nil

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,10 +19,20 @@ type fault struct {
 	on string
 	// lasts are its shortest and longest time.
 	lasts [2]time.Duration
-	// begin begins it, says what it did to whom, and how it is healed.
-	begin func(r *run) (what string, heal func() error, err error)
+	begin func(r *run) (*hurt, error)
 	// possible says why it cannot be done here; nil: always.
 	possible func(r *run) error
+}
+
+// hurt is a fault that has begun.
+type hurt struct {
+	what string // was done, and to whom
+	heal func() error
+	// serving are the members that must serve all the same: they reach a
+	// majority, and so each other's leader.
+	serving []*cluster.Node
+	// reading are members that must answer reads, if not writes.
+	reading []*cluster.Node
 }
 
 // What faults hurt. Of two at once, the one that comes first here begins first
@@ -123,35 +134,60 @@ func (d *deck) deal(not string) *fault {
 }
 
 // inject lets faults begin, last, be healed, and waits until all serve again.
+// Of a fault that comes alone it is known who must serve meanwhile.
 func (r *run) inject(ctx context.Context, faults []*fault) {
 	slices.SortFunc(faults, func(a, b *fault) int { return strings.Compare(a.on, b.on) })
 	began := r.recorder.now()
 	var whats []string
-	var heals []func() error
+	var hurts []*hurt
 	var lasts time.Duration
 	for _, f := range faults {
-		what, heal, err := f.begin(r)
+		h, err := f.begin(r)
 		if err != nil {
 			r.violation(fmt.Errorf("fault %s: %w", f.name, err))
 			break
 		}
 		r.report.Faults[f.name]++
-		whats = append(whats, what)
-		heals = append(heals, heal)
+		whats = append(whats, h.what)
+		hurts = append(hurts, h)
 		lasts = max(lasts, f.lasts[0]+time.Duration(r.random.Int64N(int64(f.lasts[1]-f.lasts[0]))))
 	}
 	what := strings.Join(whats, " and ")
 	pause(ctx, lasts)
-	for _, heal := range heals {
-		if err := heal(); err != nil {
+	if len(hurts) == 1 {
+		if err := hurts[0].serves(); err != nil {
+			r.violation(fmt.Errorf("during %s: %w", what, err))
+		}
+	}
+	for _, h := range hurts {
+		if err := h.heal(); err != nil {
 			r.violation(fmt.Errorf("heal %s: %w", what, err))
 		}
 	}
-	took, err := r.cluster.AwaitService(context.Background(), RecoveryMax)
+	took, err := r.awaitService(context.Background())
 	r.report.fault(began, what, lasts, r.recorder.silence(began), took)
 	if err != nil {
 		r.violation(fmt.Errorf("after %s: %w", what, err))
 	}
+}
+
+// serves waits until the members serve that must while the fault lasts.
+func (h *hurt) serves() error {
+	_, err := cluster.AwaitService(context.Background(), RecoveryMax, h.serving)
+	for _, n := range h.reading {
+		err = errors.Join(err, n.Reads(context.Background()))
+	}
+	return err
+}
+
+// awaitService waits until all members that run serve.
+func (r *run) awaitService(ctx context.Context) (time.Duration, error) {
+	return cluster.AwaitService(ctx, RecoveryMax, r.cluster.Running())
+}
+
+// others are the running members without some.
+func (r *run) others(nodes ...*cluster.Node) []*cluster.Node {
+	return slices.DeleteFunc(r.cluster.Running(), func(n *cluster.Node) bool { return slices.Contains(nodes, n) })
 }
 
 // victims chooses n running members. Half of the time the leader is one.

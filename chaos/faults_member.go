@@ -2,7 +2,7 @@ package chaos
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"quorate/chaos/cluster"
 )
@@ -10,7 +10,7 @@ import (
 // replaceMember removes a member, dead or alive, and lets a new one join, in
 // either order, while other faults go on. It is healed when the new one is a
 // voter.
-func (r *run) replaceMember() (string, func() error, error) {
+func (r *run) replaceMember() (*hurt, error) {
 	victim := r.victims(1)[0]
 	what := "replacement of " + r.names([]*cluster.Node{victim})
 	dead, addFirst := r.random.IntN(2) == 0, r.random.IntN(2) == 0
@@ -33,7 +33,7 @@ func (r *run) replaceMember() (string, func() error, error) {
 		}
 		done <- err
 	}()
-	return what, func() error { return <-done }, nil
+	return &hurt{what: what, heal: func() error { return <-done }}, nil
 }
 
 // join starts a new member, waits until it votes, and lets clients use it.
@@ -51,17 +51,18 @@ func (r *run) join(ctx context.Context) error {
 
 // transfer hands leadership over. It may be refused while other faults go on,
 // but not after they are healed.
-func (r *run) transfer() (string, func() error, error) {
+func (r *run) transfer() (*hurt, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), replaceTimeout)
 	done := make(chan error, 1)
 	go func() {
 		defer cancel()
 		done <- r.cluster.Transfer(ctx)
 	}()
-	return "transfer of leadership", func() error {
+	heal := func() error {
 		if err := <-done; err != nil {
-			return errors.Join(errors.New("leadership was not handed over"), err)
+			return fmt.Errorf("leadership was not handed over: %w", err)
 		}
 		return nil
-	}, nil
+	}
+	return &hurt{what: "transfer of leadership", heal: heal}, nil
 }

@@ -51,26 +51,26 @@ func (r *run) separate(nodes []*cluster.Node) {
 }
 
 // partition separates a minority from the majority.
-func (r *run) partition() (string, func() error, error) {
+func (r *run) partition() (*hurt, error) {
 	nodes := r.victims((r.config.Nodes - 1) / 2)
 	r.separate(nodes)
-	return "partition: " + r.names(nodes) + " from the others", r.heal(), nil
+	return &hurt{what: "partition: " + r.names(nodes) + " from the others", heal: r.heal(), serving: r.others(nodes...)}, nil
 }
 
 // isolate separates one member from all others, or each from each.
-func (r *run) isolate() (string, func() error, error) {
+func (r *run) isolate() (*hurt, error) {
 	const everybody = 5 // one in so many
 	if r.random.IntN(everybody) == 0 {
 		r.eachPair(r.cut)
-		return "partition: each from each", r.heal(), nil
+		return &hurt{what: "partition: each from each", heal: r.heal()}, nil
 	}
 	nodes := r.victims(1)
 	r.separate(nodes)
-	return "partition: " + r.names(nodes) + " alone", r.heal(), nil
+	return &hurt{what: "partition: " + r.names(nodes) + " alone", heal: r.heal(), serving: r.others(nodes...)}, nil
 }
 
 // oneWay makes one member deaf or dumb: to all others, or to one.
-func (r *run) oneWay() (string, func() error, error) {
+func (r *run) oneWay() (*hurt, error) {
 	victim := r.victims(1)[0]
 	deaf := r.random.IntN(2) == 0
 	only := r.cluster.Nodes[r.random.IntN(len(r.cluster.Nodes))] // itself: all
@@ -92,19 +92,23 @@ func (r *run) oneWay() (string, func() error, error) {
 	if deaf {
 		does = "does not hear"
 	}
-	return fmt.Sprintf("one way: %s %s %s", r.names([]*cluster.Node{victim}), does, whom), r.heal(), nil
+	return &hurt{what: fmt.Sprintf("one way: %s %s %s", r.names([]*cluster.Node{victim}), does, whom), heal: r.heal(), serving: r.others(victim, only)}, nil
 }
 
 // ring lets each member reach its two neighbours alone; of three, the first
 // and the last do not reach each other.
-func (r *run) ring() (string, func() error, error) {
+func (r *run) ring() (*hurt, error) {
 	n := len(r.cluster.Nodes)
 	order := r.random.Perm(n)
 	place := map[*cluster.Node]int{}
 	text := "ring:"
+	var bridge []*cluster.Node // of three: the one that reaches both others
 	for i, at := range order {
 		place[r.cluster.Nodes[at]] = i
 		text += " " + r.cluster.Nodes[at].Name
+		if n == 3 && i == 1 {
+			bridge = append(bridge, r.cluster.Nodes[at])
+		}
 	}
 	r.eachPair(func(from, to *cluster.Node) {
 		distance := (place[from] - place[to] + n) % n
@@ -116,7 +120,7 @@ func (r *run) ring() (string, func() error, error) {
 			r.cut(from, to)
 		}
 	})
-	return text, r.heal(), nil
+	return &hurt{what: text, heal: r.heal(), serving: bridge}, nil
 }
 
 // everywhere gives all links one rule.
@@ -125,23 +129,23 @@ func (r *run) everywhere(rule proxy.Rule) {
 }
 
 // delay makes all messages late.
-func (r *run) delay() (string, func() error, error) {
+func (r *run) delay() (*hurt, error) {
 	delay := time.Duration(5+r.random.IntN(95)) * time.Millisecond
 	jitter := time.Duration(1+r.random.IntN(100)) * time.Millisecond
 	r.everywhere(proxy.Rule{Delay: delay, Jitter: jitter})
-	return fmt.Sprintf("delay of %v to %v everywhere", delay, delay+jitter), r.heal(), nil
+	return &hurt{what: fmt.Sprintf("delay of %v to %v everywhere", delay, delay+jitter), heal: r.heal()}, nil
 }
 
 // loss loses messages, which arrive late then.
-func (r *run) loss() (string, func() error, error) {
+func (r *run) loss() (*hurt, error) {
 	percent := 1 + r.random.IntN(30)
 	r.everywhere(proxy.Rule{Loss: float64(percent) / 100})
-	return fmt.Sprintf("loss of %d %% everywhere", percent), r.heal(), nil
+	return &hurt{what: fmt.Sprintf("loss of %d %% everywhere", percent), heal: r.heal()}, nil
 }
 
 // breakConnections breaks connections again and again.
-func (r *run) breakConnections() (string, func() error, error) {
+func (r *run) breakConnections() (*hurt, error) {
 	r.network.Break()
 	r.everywhere(proxy.Rule{Break: 0.01})
-	return "connections break", r.heal(), nil
+	return &hurt{what: "connections break", heal: r.heal()}, nil
 }

@@ -98,7 +98,7 @@ func (r *run) phases(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := r.cluster.AwaitService(ctx, RecoveryMax); err != nil {
+	if _, err := r.awaitService(ctx); err != nil {
 		return fmt.Errorf("chaos: the cluster does not start: %w", err)
 	}
 	if err := r.makeTables(ctx); err != nil {

@@ -23,20 +23,34 @@ func (n *Node) Connect() (*pgx.Conn, error) {
 	return pgx.Connect(ctx, n.URL())
 }
 
-// AwaitService waits until every running member has acknowledged a write and
+// AwaitService waits until each of the members has acknowledged a write and
 // answered a linearizable read, and returns how long that took.
-func (c *Cluster) AwaitService(ctx context.Context, most time.Duration) (time.Duration, error) {
+func AwaitService(ctx context.Context, most time.Duration, nodes []*Node) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	began := time.Now()
-	running := c.Running()
-	errs := make([]error, len(running))
+	errs := make([]error, len(nodes))
 	var wait sync.WaitGroup
-	for i, n := range running {
+	for i, n := range nodes {
 		wait.Go(func() { errs[i] = n.awaitService(ctx) })
 	}
 	wait.Wait()
 	return time.Since(began), errors.Join(errs...)
+}
+
+// Reads reports whether the member answers a linearizable read.
+func (n *Node) Reads(ctx context.Context) error {
+	conn, err := n.Connect()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	defer conn.Close(ctx)
+	if _, err = conn.PgConn().Exec(ctx, "select count(*) from chaos_probes").ReadAll(); err != nil {
+		return fmt.Errorf("%s does not read: %w", n.Name, err)
+	}
+	return nil
 }
 
 func (n *Node) awaitService(ctx context.Context) error {

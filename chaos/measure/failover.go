@@ -94,7 +94,7 @@ func failOnce(ctx context.Context, c *cluster.Cluster, run int) ([]time.Duration
 	if err := victim.Start(); err != nil {
 		return nil, err
 	}
-	if _, err := c.AwaitService(ctx, readyMax); err != nil {
+	if _, err := cluster.AwaitService(ctx, readyMax, c.Running()); err != nil {
 		return nil, err
 	}
 	select {

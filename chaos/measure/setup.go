@@ -42,7 +42,7 @@ func (s *Setup) start(ctx context.Context, name string, n int, flags ...string) 
 			return nil, err
 		}
 	}
-	if _, err := c.AwaitService(ctx, readyMax); err != nil {
+	if _, err := cluster.AwaitService(ctx, readyMax, c.Running()); err != nil {
 		c.Close(false)
 		return nil, fmt.Errorf("measure: the cluster does not start: %w", err)
 	}

@@ -70,7 +70,7 @@ func tolerate(ctx context.Context, s Setup, nodes int) error {
 	if err := last.Start(); err != nil {
 		return err
 	}
-	if _, err := c.AwaitService(ctx, readyMax); err != nil {
+	if _, err := cluster.AwaitService(ctx, readyMax, c.Running()); err != nil {
 		return err
 	}
 	s.printf("%d nodes, one started again: all that run serve %s after\n", nodes, milliseconds(time.Since(began)))
@@ -87,7 +87,7 @@ func everywhere(ctx context.Context, s Setup, c *cluster.Cluster, acknowledged [
 			}
 		}
 	}
-	if _, err := c.AwaitService(ctx, readyMax); err != nil {
+	if _, err := cluster.AwaitService(ctx, readyMax, c.Running()); err != nil {
 		return err
 	}
 	for _, n := range c.Nodes {
