@@ -70,8 +70,8 @@ func (r *run) disksPossible() error { return r.cluster.DisksError() }
 const reserve = 16 << 20
 
 // fillDisks leaves little or no room on the disk of one member, or of all. With
-// all in their reserve, no writes come any more, what was committed can be
-// applied, and reads must go on.
+// all in their reserve, no writes come any more, the leader can apply what was
+// committed, and must answer reads.
 func (r *run) fillDisks() (*hurt, error) {
 	nodes := r.victims(1)
 	if r.random.IntN(3) == 0 {
