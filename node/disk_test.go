@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"quorate/internal/errcode"
 	"quorate/internal/vfs"
 	"quorate/pgwire"
+	"quorate/raft"
 	"quorate/sqlplan"
 )
 
@@ -69,6 +71,28 @@ func refused(t *testing.T, n *Node, row string) {
 	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.QuorumTimeout/2)
 	defer cancel()
 	_, err := n.Execute(ctx, []sqlplan.Bound{raw(n, sqlplan.Write, "INSERT INTO kv VALUES("+row+")", false)})
+	isFull(t, err)
+}
+
+// roomAgain waits until every node knows that there is room, and the leader that
+// they all know: a heartbeat tells it.
+func roomAgain(t *testing.T, c *cluster) {
+	t.Helper()
+	for _, n := range c.nodes {
+		until(t, "every node has room", func() bool { return n.disk.full() == nil })
+	}
+	until(t, "the leader knows that all have room", func() bool {
+		for _, n := range c.nodes {
+			if s := n.view.Load().raft; s.Role == raft.Leader {
+				return !slices.ContainsFunc(s.Peers, func(p raft.PeerStatus) bool { return p.Full })
+			}
+		}
+		return false
+	})
+}
+
+func isFull(t *testing.T, err error) {
+	t.Helper()
 	var known *errcode.Error
 	if !errors.As(err, &known) || known.Code != errcode.DiskFull || known.Hint == "" {
 		t.Errorf("a write without room ends with %v, want 53100", err)
@@ -112,9 +136,7 @@ func TestDiskFull(t *testing.T) {
 	for _, d := range disks {
 		d.low.Store(false)
 	}
-	for _, n := range c.nodes {
-		until(t, "every node knows that there is room", func() bool { return n.disk.full() == nil })
-	}
+	roomAgain(t, c)
 	insert(t, c.nodes[first], 20, 30)
 	for i, n := range c.nodes {
 		if got := count(t, n, pgwire.Linearizable); got != 30 {
@@ -141,4 +163,48 @@ func TestLogFindsNoRoom(t *testing.T) {
 		t.Errorf("the old leader reads %d rows, want 20", got)
 	}
 	insert(t, c.nodes[first], 20, 30)
+}
+
+// TestNoRoomAnywhere fills all disks so suddenly that no log can be written, with
+// a write under way. The leader stays and reads go on; when there is room, that
+// write is carried out, or was refused, and others are.
+func TestNoRoomAnywhere(t *testing.T) {
+	c, disks := startOnDisks(t)
+	insert(t, c.nodes[0], 0, 10)
+	for _, n := range c.nodes {
+		if err := n.CatchUp(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leader := c.nodes[c.leader(t)]
+	for _, d := range disks {
+		d.full.Store(true)
+	}
+	underWay := make(chan error, 1)
+	go func() {
+		_, err := leader.Execute(context.Background(), []sqlplan.Bound{raw(leader, sqlplan.Write, "INSERT INTO kv VALUES(10, 'under way')", false)})
+		underWay <- err
+	}()
+	for _, n := range c.nodes {
+		until(t, "every node knows that its log finds no room", func() bool { return n.disk.full() != nil })
+	}
+	refused(t, leader, "99, 'lost'")
+	for i, n := range c.nodes {
+		if got := count(t, n, pgwire.Linearizable); got != 10 {
+			t.Errorf("node %d reads %d rows, want 10", i+1, got)
+		}
+	}
+	for _, d := range disks {
+		d.full.Store(false)
+	}
+	want := int64(20)
+	if err := <-underWay; err != nil { // a write of the log's own found no room before it
+		isFull(t, err)
+		want--
+	}
+	roomAgain(t, c)
+	insert(t, c.nodes[0], 11, 20)
+	if got := count(t, c.nodes[1], pgwire.Linearizable); got != want {
+		t.Errorf("%d rows, want %d", got, want)
+	}
 }

@@ -234,9 +234,13 @@ func (d *Driver) persisted(seq uint64) {
 
 // watchDisk makes a leader whose disk hangs give up: what it cannot make
 // durable it should not lead, and its followers' heartbeats would keep it in
-// office for ever.
+// office for ever. A disk that is full is another matter: the core hands over to
+// whoever has room, and where nobody has, a leader that stays can serve reads.
 func (d *Driver) watchDisk() {
-	if d.core.Role() == raft.Leader && len(d.unsynced) > 0 && d.tick-d.unsynced[0].tick > 2*d.config.ElectionTicks {
+	if d.core.Role() != raft.Leader || d.fullness.full || len(d.unsynced) == 0 {
+		return
+	}
+	if d.tick-d.unsynced[0].tick > 2*d.config.ElectionTicks {
 		d.stalls++
 		d.core.StepDown()
 	}
