@@ -296,7 +296,7 @@ func (w *World) fillDisk(r *rand.Rand) {
 	for _, n := range victims {
 		w.count(NoSpace)
 		w.tracef("the disk of %v is full for %d ms", n, d/Millisecond)
-		free := int64(r.IntN(4)) * 4096
+		free := int64(r.IntN(40)) * 4096 // the node sees it coming, or not
 		n.disk.SetCapacity(used(n.disk) + free)
 		w.after(d, func() { n.disk.SetCapacity(0) })
 	}

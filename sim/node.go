@@ -26,8 +26,9 @@ type node struct {
 	dead    bool    // its log is damaged, and it knows: it never comes back
 	images  []image // received
 	leaves  bool    // it was removed, and knows
-	// skew is how fast its clock runs.
-	skew float64
+	// skew is how fast its clock runs, and jumped by how much it is wrong.
+	skew   float64
+	jumped Time
 
 	// One life, from start to crash.
 	up     bool
@@ -48,6 +49,7 @@ type node struct {
 	committed []work
 	outgoing  *image
 	full      bool // the driver knows that the disk is
+	noRoom    bool // the log could not be written
 
 	paused       bool
 	held         []func()                // what happens to a paused process, later
@@ -129,7 +131,7 @@ func (n *node) start() {
 	n.up, n.life, n.log, n.core = true, w.lives, log, core
 	n.inbox, n.awake, n.ticks, n.ticked = driver.Events{}, false, 0, 0
 	n.writing, n.writes, n.batch = false, nil, nil
-	n.applying, n.committed, n.outgoing, n.full = false, nil, nil, false
+	n.applying, n.committed, n.outgoing, n.full, n.noRoom = false, nil, nil, false, false
 	n.paused, n.held, n.stalledUntil = false, nil, 0
 	n.open, n.calls, n.readers = map[uint64]*pendingCall{}, nil, nil
 	n.commands = driver.NewCommands(n.life)
@@ -180,11 +182,14 @@ func (n *node) later(d Time, do func()) {
 }
 
 // clock is the node's idea of the time, µs since the Unix epoch.
-func (n *node) clock() int64 { return 1_700_000_000_000_000 + int64(float64(n.world.now)*n.skew) }
+func (n *node) clock() int64 {
+	return 1_700_000_000_000_000 + int64(n.jumped) + int64(float64(n.world.now)*n.skew)
+}
 
 // tick is the ticker: when the process does not keep up, ticks are lost.
 func (n *node) tick() {
 	n.ticks = 1
+	n.lookForRoom()
 	n.wake()
 	n.later(Time(float64(n.world.plan.interval)/n.skew), n.tick)
 }
@@ -315,7 +320,8 @@ func (n *node) finishWriting() {
 		n.batch = n.batch[taken:]
 		n.wake()
 	}
-	n.setFull(err != nil)
+	n.noRoom = err != nil
+	n.lookForRoom()
 	if err != nil {
 		n.later(diskPoll, n.finishWriting)
 		return
@@ -330,9 +336,17 @@ const diskPoll = 50 * Millisecond
 
 func isNoSpace(err error) bool { return err != nil && vfs.IsNoSpace(err) }
 
-// setFull tells the driver whether the disk is full.
-func (n *node) setFull(full bool) {
-	if full != n.full {
+// minFree is what a node keeps free, so that what is under way, and elections,
+// have room when it begins to say that it is full.
+const minFree = 64 << 10
+
+// lookForRoom tells the driver whether the disk is full.
+func (n *node) lookForRoom() {
+	free, err := n.disk.Free("/")
+	if err != nil {
+		panic(err) // the root is there
+	}
+	if full := n.noRoom || free < minFree; full != n.full {
 		n.full = full
 		n.inbox.Full = &full
 		n.wake()

@@ -167,8 +167,8 @@ func (w *World) heal() {
 	for _, n := range w.nodes {
 		n.skew, n.stalledUntil = 1, 0
 		n.disk.SetCapacity(0)
+		n.fault = nil
 		if n.up {
-			n.fault = nil
 			n.resume()
 		}
 	}
