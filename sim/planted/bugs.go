@@ -138,8 +138,8 @@ var Bugs = []Bug{
 		Name: "old-message-truncates",
 		Rule: "entries that are there stay: a message may be old",
 		File: "raft/replication.go",
-		Old:  "		matching += Index(len(rest))\n",
-		New:  "		matching += Index(len(rest))\n		if matching >= r.log.commit && matching < r.log.last() && matching >= r.log.first {\n			r.truncate(matching)\n		}\n",
+		Old:  "	matching += Index(room)\n",
+		New:  "	matching += Index(room)\n		if matching >= r.log.commit && matching < r.log.last() && matching >= r.log.first {\n			r.truncate(matching)\n		}\n",
 	},
 	{
 		Name: "old-acknowledgement-counts",
@@ -310,7 +310,7 @@ var Bugs = []Bug{
 	{
 		Name: "tail-not-rewritten",
 		Rule: "what can be read after a failed fsync is written once more before it is relied on",
-		File: "raft/wal/recover.go",
+		File: "raft/wal/mend.go",
 		Old:  "if err := s.rewrite(r, s.vouched, end); err != nil {",
 		New:  "if err := s.rewrite(r, end, end); err != nil {",
 	},
