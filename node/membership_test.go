@@ -322,3 +322,38 @@ func TestBehindTheCut(t *testing.T) {
 		}
 	}
 }
+
+// TestJoinInterrupted stops a node that joins before it has asked to be added.
+// The next start goes on, under the id that the log has.
+func TestJoinInterrupted(t *testing.T) {
+	c := kvCluster(t, 1, func(*Config) {})
+	insert(t, c.nodes[0], 0, 10)
+	l := bind(t)
+	cfg := c.config(t, "n2")
+	cfg.Join, cfg.PeerAdvertise = c.nodes[0].cfg.PeerAdvertise, l.peer.Addr().String()
+	n, err := open(cfg, listeners{}, vfs.OS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := n.id
+	n.release()
+	cfg = c.config(t, "n2")
+	cfg.Join, cfg.PeerAdvertise = c.nodes[0].cfg.PeerAdvertise, l.peer.Addr().String()
+	n = c.run(t, cfg, l)
+	until(t, "n2 is a voter", func() bool { return suffrage(n, "n2") == "voter" })
+	if n.id != id {
+		t.Errorf("n2 has the id %v, before the restart it was %v", n.id, id)
+	}
+	if got := count(t, n, pgwire.Linearizable); got != 10 {
+		t.Errorf("n2 reads %d rows, want 10", got)
+	}
+}
+
+// TestJoinRefused joins under the name of a member at another address.
+func TestJoinRefused(t *testing.T) {
+	c := kvCluster(t, 1, func(*Config) {})
+	cfg := c.config(t, "n1")
+	cfg.DataDir, cfg.WALDir = t.TempDir(), t.TempDir()
+	cfg.Join = c.nodes[0].cfg.PeerAdvertise
+	refuses(t, cfg, exitcode.Failed, `member "n1" is at`, "--name")
+}

@@ -35,7 +35,7 @@ func (n *Node) observe(ticked bool) {
 
 // removedGrace is how long a node that was removed goes on: for the answer to
 // whoever has asked for it.
-const removedGrace = time.Second
+const removedGrace = 500 * time.Millisecond
 
 // watchRemoval ends a node that was removed from the cluster.
 func (n *Node) watchRemoval() {
