@@ -27,7 +27,7 @@ func cutting(nodes int) plan {
 
 // 21. A follower was away until the log was cut. It gets an image; the connection
 // breaks again and again; writes are not held up. (Chunks are the transport's:
-// TestImage… there.)
+// TestImageResumes there.)
 func TestScenario21FollowerGetsImage(t *testing.T) {
 	p := cutting(3)
 	p.imageTime = 100 * Millisecond

@@ -14,7 +14,7 @@ import (
 // does for seeds: a test states only what the oracle cannot know.
 //
 // Of the thirty, number 30, a batch in which one entry fails, is the state
-// machine's alone: sqlfsm's transcripts, and TestBatchBoundaries there. 9, 10,
+// machine's alone: TestBatchesDoNotShow in sqlfsm, and its transcripts. 9, 10,
 // 24 and 26 to 29 are tried with real processes too, in chaos.
 
 // scenario is a world in a test.
