@@ -81,6 +81,9 @@ func (n *Node) transferImage(ctx context.Context, o imageOrder) (snapshot.Image,
 		return snapshot.Image{}, err
 	}
 	defer out.Release()
+	if out.Snapshot.Term > o.term {
+		return snapshot.Image{}, fmt.Errorf("node: the image was to be sent as the leader of term %d, and there is a later one", o.term)
+	}
 	h := transport.ImageHeader{Term: o.term, Snapshot: out.Snapshot, Bytes: out.Bytes, SHA256: out.SHA256}
 	if err := n.transport.SendImage(ctx, o.to, h, out); err != nil {
 		return snapshot.Image{}, err

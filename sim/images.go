@@ -55,7 +55,7 @@ func (n *node) SendImage(to raft.NodeID) {
 			n.outgoing = n.makeImage(base)
 		}
 		sent := driver.ImageSent{To: to}
-		if n.outgoing == nil {
+		if n.outgoing == nil || n.outgoing.snapshot.Term > term { // or who asked has been deposed since
 			n.imageSent(sent)
 			return
 		}

@@ -167,9 +167,12 @@ func hasMajority(c *raft.Configuration, nodes map[raft.NodeID]bool) bool {
 	return in > voters/2
 }
 
-// isMember: n is in the newest committed configuration.
+// isMember: n is in the committed configuration, and in all that may follow it.
 func (w *World) isMember(n *node) bool {
-	c := w.configurations()[0]
-	_, ok := c.Member(n.id)
-	return ok
+	for _, c := range w.configurations() {
+		if _, ok := c.Member(n.id); !ok {
+			return false
+		}
+	}
+	return true
 }

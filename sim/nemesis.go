@@ -49,6 +49,16 @@ func (w *World) again(kind Faults, do func(*rand.Rand)) {
 	})
 }
 
+// until schedules the end of a fault. When all faults have ended before, it must
+// not undo what came after.
+func (w *World) until(d Time, end func()) {
+	w.after(d, func() {
+		if !w.healing {
+			end()
+		}
+	})
+}
+
 func (w *World) any(r *rand.Rand) *node { return w.nodes[r.IntN(len(w.nodes))] }
 
 // partition cuts links for a while: around one node, between two groups, or
@@ -90,7 +100,7 @@ func (w *World) partition(r *rand.Rand) {
 		}
 	}
 	w.tracef("partition: %s", w.network.describeCuts())
-	w.after(exponential(r, w.plan.partitionTime), func() {
+	w.until(exponential(r, w.plan.partitionTime), func() {
 		w.tracef("partition ends")
 		w.network.cuts = nil
 	})
@@ -197,7 +207,6 @@ func (w *World) depose(r *rand.Rand) {
 	}
 	w.count(Deposed)
 	d := 200*Millisecond + Time(r.Int64N(int64(2*Second)))
-	skew := l.skew
 	l.skew = 0.02
 	w.tracef("the clock of %v stands still for %d ms", l, d/Millisecond)
 	if r.IntN(2) == 0 {
@@ -218,8 +227,8 @@ func (w *World) depose(r *rand.Rand) {
 			}
 		})
 	}
-	w.after(d, func() {
-		l.skew = skew
+	w.until(d, func() {
+		l.skew = 1
 		w.network.cuts = nil
 	})
 }
@@ -249,7 +258,7 @@ func (w *World) elected(n *node) {
 			}
 		}
 		w.tracef("churn: %s", w.network.describeCuts())
-		w.after(exponential(r, 600*Millisecond), func() { w.network.cuts = nil })
+		w.until(exponential(r, 600*Millisecond), func() { w.network.cuts = nil })
 	})
 }
 

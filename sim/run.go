@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"quorate/raft"
@@ -116,12 +115,6 @@ const (
 func (w *World) liveness() {
 	w.heal()
 	core := w.randomCore()
-	var members []*node
-	for _, n := range w.nodes {
-		if w.isMember(n) {
-			members = append(members, n)
-		}
-	}
 	var names []string
 	for _, n := range w.nodes {
 		if core[n.id] {
@@ -146,7 +139,7 @@ func (w *World) liveness() {
 		}
 	}
 	w.tracef("healed: %s", strings.Join(names, " "))
-	w.demand(names, func(n *node) bool { return core[n.id] && slices.Contains(members, n) })
+	w.demand(names, func(n *node) bool { return core[n.id] && w.isMember(n) })
 	w.network.cuts = nil
 	for _, n := range w.nodes {
 		n.restart()
@@ -203,22 +196,19 @@ func (w *World) randomCore() map[raft.NodeID]bool {
 
 // demand: the nodes serve a write and a read each, within a bounded time.
 func (w *World) demand(names []string, healed func(*node) bool) {
+	var nodes []*node
 	var calls []*pendingCall
 	var reads []*pendingRead
 	for _, n := range w.nodes {
 		if healed(n) && n.up {
+			nodes = append(nodes, n)
 			calls = append(calls, w.write(n, nil, op{kind: opWrite, value: w.history.value()}))
 			reads = append(reads, w.probe(n))
 		}
 	}
 	served := func() bool {
-		for _, c := range calls {
-			if !c.settled {
-				return false
-			}
-		}
-		for _, r := range reads {
-			if !r.over {
+		for i, n := range nodes { // one that is being removed is served no more
+			if !(calls[i].settled && reads[i].over) && w.isMember(n) {
 				return false
 			}
 		}
