@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate/sim"
 	"quorate/sim/planted"
 )
 
@@ -139,5 +140,12 @@ func hunt(b *built) (verdict string, caught bool) {
 		seeds, _, _ = strings.Cut(string(out)[i+len("\nseeds "):], ",")
 	}
 	_, violation, _ := strings.Cut(first, ": ")
+	var seed uint64
+	if _, err := fmt.Sscanf(first, "seed %d,", &seed); err != nil {
+		return fmt.Sprintf("NOT CAUGHT: the simulator failed without naming a seed: %q", first), false
+	}
+	if r := sim.Run(sim.Options{Seed: seed, Faults: sim.AllFaults}); r.Violation != "" {
+		return fmt.Sprintf("NOT CAUGHT: seed %d fails without the bug too: %s", seed, r.Violation), false
+	}
 	return fmt.Sprintf("caught after %s seeds: %s", seeds, violation), true
 }
