@@ -44,13 +44,7 @@ func (c *checkpointer) open(f *FSM) error {
 		connection.close()
 		return fmt.Errorf("sqlfsm: open: %w", err)
 	}
-	c.close()
-	c.mu.Lock()
-	c.connection = connection
-	c.mu.Unlock()
-	c.walMu.Lock()
-	c.wal = wal
-	c.walMu.Unlock()
+	c.swap(connection, wal)
 	c.frames.Store(0)
 	c.tail.Store(false)
 	c.next = f.checkpointFrames()
@@ -80,18 +74,22 @@ func (c *checkpointer) stop() {
 	}
 }
 
-func (c *checkpointer) close() {
+func (c *checkpointer) close() { c.swap(nil, nil) }
+
+// swap closes what is open and goes on with other files. Checkpoint and
+// MakeDurable, which wait meanwhile, find the ones or the others.
+func (c *checkpointer) swap(connection *connection, wal vfs.File) {
 	c.mu.Lock()
 	if c.connection != nil {
 		c.connection.close()
-		c.connection = nil
 	}
+	c.connection = connection
 	c.mu.Unlock()
 	c.walMu.Lock()
 	if c.wal != nil {
 		c.wal.Close() // nothing was written through it
-		c.wal = nil
 	}
+	c.wal = wal
 	c.walMu.Unlock()
 }
 

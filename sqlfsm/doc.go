@@ -29,8 +29,8 @@
 //
 // An image is the database as of one index in one file: all pages as they are,
 // and in the header, offsets 18 and 19, that there is no WAL beside it. So it is
-// a plain SQLite file. Image makes one while entries are applied; Install puts
-// one in the database's place. Beside the database there may be
+// a plain SQLite file. Image makes one while entries are applied; Install changes
+// the header back and puts the image in the database's place. Beside the database there may be
 //
 //	NAME-wal      SQLite's WAL
 //	NAME-install  an image on its way to become NAME; Open finishes that

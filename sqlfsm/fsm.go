@@ -181,13 +181,15 @@ func (f *FSM) openConnections() (err error) {
 	return nil
 }
 
-// initialize makes our tables in a new file and reads them in an old one.
+// initialize makes our tables in a new file and reads them in an old one, to
+// which it writes nothing: a node starts on a full disk too.
 func (f *FSM) initialize() error {
 	w := f.writer
 	if err := w.refuseFunctions(); err != nil {
 		return err
 	}
-	if err := f.checkIdentity(); err != nil {
+	isNew, err := f.checkIdentity()
+	if err != nil {
 		return err
 	}
 	mode, err := w.queryText("PRAGMA journal_mode=WAL")
@@ -197,8 +199,10 @@ func (f *FSM) initialize() error {
 	if mode != "wal" {
 		return fmt.Errorf("the journal mode is %q and cannot be made WAL", mode)
 	}
-	if err := w.script(fmt.Sprintf(createScript, applicationID, formatVersion)); err != nil {
-		return err
+	if isNew {
+		if err := w.script(fmt.Sprintf(createScript, applicationID, formatVersion)); err != nil {
+			return err
+		}
 	}
 	err = w.query(`SELECT applied_index, applied_term, clock, schema_version FROM main._quorate_meta`, func(row []value.Value) {
 		f.meta = meta{index: uint64(row[0].Int()), term: uint64(row[1].Int()), clock: row[2].Int(), schemaVersion: uint64(row[3].Int())}
@@ -217,15 +221,15 @@ func (f *FSM) initialize() error {
 // even to the file command.
 const createScript = `
 BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS main._quorate_meta (
+CREATE TABLE main._quorate_meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   applied_index INTEGER NOT NULL,
   applied_term INTEGER NOT NULL,
   clock INTEGER NOT NULL, -- microseconds since 1970-01-01 UTC
   schema_version INTEGER NOT NULL
 ) STRICT;
-INSERT OR IGNORE INTO main._quorate_meta VALUES (1, 0, 0, 0, 0);
-CREATE TABLE IF NOT EXISTS main._quorate_types (
+INSERT INTO main._quorate_meta VALUES (1, 0, 0, 0, 0);
+CREATE TABLE main._quorate_types (
   relation TEXT NOT NULL COLLATE NOCASE,
   "column" TEXT NOT NULL COLLATE NOCASE,
   type TEXT NOT NULL, -- pg_type.typname
@@ -241,24 +245,24 @@ COMMIT;
 const ownObjects = 2
 
 // checkIdentity refuses a database that something else made, or a newer
-// version of this program.
-func (f *FSM) checkIdentity() error {
+// version of this program, and reports whether the file is a new one.
+func (f *FSM) checkIdentity() (isNew bool, err error) {
 	var id, version, objects int64
-	err := f.writer.query(`SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+	err = f.writer.query(`SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
 		(SELECT count(*) FROM sqlite_schema)`, func(row []value.Value) {
 		id, version, objects = row[0].Int(), row[1].Int(), row[2].Int()
 	})
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case id == 0 && objects == 0:
-		return nil
+		return true, nil
 	case id != applicationID:
-		return errors.New("this is not a database of Quorate's; name another file, or move this one away")
+		return false, errors.New("this is not a database of Quorate's; name another file, or move this one away")
 	case version != formatVersion:
-		return fmt.Errorf("the file's format is %d and this program reads format %d: use the version that wrote it", version, formatVersion)
+		return false, fmt.Errorf("the file's format is %d and this program reads format %d: use the version that wrote it", version, formatVersion)
 	}
-	return nil
+	return false, nil
 }
 
 // script runs several of our own statements.

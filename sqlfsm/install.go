@@ -78,22 +78,44 @@ func finishInstall(disk vfs.FS, path string) error {
 	} else if err != nil {
 		return fmt.Errorf("sqlfsm: install: %w", err)
 	}
-	dir := filepath.Dir(path)
-	for _, suffix := range []string{"-wal", "-journal"} {
-		if err := disk.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("sqlfsm: install: %w", err)
-		}
-	}
-	if err := disk.SyncDir(dir); err != nil {
-		return fmt.Errorf("sqlfsm: install: %w", err)
-	}
-	if err := disk.Rename(next, path); err != nil {
-		return fmt.Errorf("sqlfsm: install: %w", err)
-	}
-	if err := disk.SyncDir(dir); err != nil {
+	if err := replace(disk, path, next); err != nil {
 		return fmt.Errorf("sqlfsm: install: %w", err)
 	}
 	return nil
+}
+
+// replace puts the image next in the place of the database.
+func replace(disk vfs.FS, path, next string) error {
+	if err := useWAL(disk, next); err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	for _, suffix := range []string{"-wal", "-journal"} {
+		if err := disk.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := disk.SyncDir(dir); err != nil {
+		return err
+	}
+	if err := disk.Rename(next, path); err != nil {
+		return err
+	}
+	return disk.SyncDir(dir)
+}
+
+// useWAL says in an image's header that it may have a WAL beside it. SQLite
+// would do so by a journal, for which a full disk may have no room.
+func useWAL(disk vfs.FS, image string) error {
+	file, err := disk.Open(image)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt([]byte{withWAL, withWAL}, headerWriteVersion) // the read version follows it
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
 }
 
 // The parts of a database's header that we look at
@@ -109,6 +131,7 @@ const (
 	headerApplicationID = 68 // 4 bytes
 
 	withoutWAL = 1 // the write and read version of a file without WAL
+	withWAL    = 2
 )
 
 // checkImage looks whether the file can be the database: it is one of ours, as

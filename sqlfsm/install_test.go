@@ -141,6 +141,74 @@ func TestInstallWhileReading(t *testing.T) {
 	}
 }
 
+// TestInstallWhileSyncing: checkpoints and syncs of the WAL go on while an image
+// is installed, on the old file or on the new one.
+func TestInstallWhileSyncing(t *testing.T) {
+	leader, follower := openTest(t), openTest(t)
+	stop := make(chan struct{})
+	done := make(chan error)
+	for _, work := range []func() error{
+		follower.Checkpoint,
+		func() error { _, err := follower.MakeDurable(); return err },
+	} {
+		go func() {
+			for {
+				select {
+				case <-stop:
+					done <- nil
+					return
+				default:
+				}
+				if err := work(); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+	}
+	var l log
+	apply(t, leader, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT`)...)
+	for range 10 {
+		entries := l.sql(`INSERT INTO t DEFAULT VALUES`)
+		apply(t, leader, entries...)
+		install(t, follower, leader)
+		if got := follower.Durable(); got != l.index {
+			t.Errorf("durable up to %d, want %d", got, l.index)
+		}
+		entries = l.sql(`INSERT INTO t DEFAULT VALUES`)
+		apply(t, leader, entries...)
+		apply(t, follower, entries...)
+	}
+	close(stop)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestInstallWithoutRoom: what Install and Open ask of the disk takes no room, so
+// that a full one neither stops a node that gets an image nor keeps it from
+// starting: nothing is written to the WAL.
+func TestInstallWithoutRoom(t *testing.T) {
+	leader, follower := openTest(t), openTest(t)
+	empty := func(when string) {
+		t.Helper()
+		if info, err := os.Stat(follower.path + "-wal"); err != nil {
+			t.Error(err)
+		} else if info.Size() != 0 {
+			t.Errorf("%s there is a WAL of %d bytes", when, info.Size())
+		}
+	}
+	var l log
+	apply(t, leader, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT`)...)
+	install(t, follower, leader)
+	empty("after Install")
+	follower.Close()
+	follower = reopenTest(t, follower.path)
+	empty("after Open")
+}
+
 // TestInstallRefuses: what is not a fit image changes nothing.
 func TestInstallRefuses(t *testing.T) {
 	dir := t.TempDir()
