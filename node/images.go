@@ -166,6 +166,7 @@ func (n *Node) received(h snapshot.Header) {
 	n.inbox.put(func(e *driver.Events) {
 		e.Images = append(e.Images, driver.Image{Snapshot: h.Snapshot, From: h.From, Term: h.Term})
 	})
+	n.chores.put(n.forgetImages)
 }
 
 // install replaces the database by an image. The applier's goroutine calls it.
@@ -181,12 +182,14 @@ func (n *Node) install(s *raft.Snapshot) error {
 	n.cfg.Logger.Info().Str("component", "snapshot").Uint64("index", uint64(s.Index)).Dur("took_ms", time.Since(began)).Msg("image installed")
 	n.progress.advance(s.Index)
 	n.tellApplied(driver.Applied{Index: s.Index, Term: s.Term})
-	return n.forgetImages(s.Index)
+	return n.forgetImages()
 }
 
-// forgetImages removes received images that the database has reached.
-func (n *Node) forgetImages(through raft.Index) error {
-	if err := n.snapshots.Forget(through); err != nil {
+// forgetImages removes received images that the database has reached, by them or
+// without: the core does not need every image that comes.
+func (n *Node) forgetImages() error {
+	applied, _ := n.fsm.Applied()
+	if err := n.snapshots.Forget(raft.Index(applied)); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
 	return nil

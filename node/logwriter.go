@@ -138,8 +138,12 @@ func (n *Node) flush() error {
 	return nil
 }
 
-// cut removes old entries from the log.
+// cut removes old entries from the log, and before that images, which need more
+// room.
 func (n *Node) cut(through raft.Index) error {
+	if err := n.forgetImages(); err != nil {
+		return err
+	}
 	base, err := n.log.Cut(through)
 	if vfs.IsNoSpace(err) {
 		// The log writes a little before it removes something.

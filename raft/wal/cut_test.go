@@ -241,3 +241,25 @@ func TestForceConfiguration(t *testing.T) {
 		mustClose(t, l)
 	}
 }
+
+// A deposed leader still reads entries for a follower when an image replaces its
+// log, and with it the segments: the entries are gone, and nothing is wrong.
+func TestEntriesWhileTheLogIsReset(t *testing.T) {
+	var l *Log
+	reset := func() {}
+	disk := vfs.Inject(vfs.NewMem(), func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpOpen && strings.HasSuffix(op.Path, segmentSuffix) {
+			now := reset
+			reset = func() {}
+			now()
+		}
+		return vfs.Fault{}
+	})
+	l = mustCreate(t, memOptions(disk))
+	defer l.Close()
+	mustAppend(t, l, Write{HardState: hardState(1, 1, 5), Entries: entries(1, 1, 31, 1000), Sync: true})
+	reset = func() { mustAppend(t, l, Write{Snapshot: snapshotAt(20, 2, 1), HardState: hardState(2, 0, 20)}) }
+	if got, err := l.Entries(25, 31, 1<<20); !errors.Is(err, ErrCut) {
+		t.Errorf("%d entries, %v; want ErrCut", len(got), err)
+	}
+}

@@ -52,7 +52,7 @@ func (l *Log) State(applied raft.Index) (raft.State, error) {
 func (l *Log) Entries(lo, hi raft.Index, maxBytes int) ([]raft.Entry, error) {
 	maxBytes = max(maxBytes, 1)
 	l.mu.RLock()
-	err, first, last := l.failed, l.index.first(), l.index.last
+	err, first, last, kept := l.failed, l.index.first(), l.index.last, l.history.kept
 	l.mu.RUnlock()
 	switch {
 	case err != nil:
@@ -64,17 +64,19 @@ func (l *Log) Entries(lo, hi raft.Index, maxBytes int) ([]raft.Entry, error) {
 	}
 	hi = min(hi, lo+raft.Index(maxBytes/recordHeaderBytes)+1)
 	entries, err := l.read(lo, hi, int64(maxBytes))
-	if notExist(err) && lo < l.first() {
+	if notExist(err) && kept != l.kept() {
 		return nil, fmt.Errorf("wal: entry %d: %w meanwhile", lo, ErrCut)
 	}
 	return entries, err
 }
 
-// first returns the index of the first entry that the log has, or would have.
-func (l *Log) first() raft.Index {
+// kept returns the segment with which the log begins. When it is another one than
+// before, segments were removed: by Cut, or by a Snapshot, which may give up
+// entries that the log would still have room for.
+func (l *Log) kept() SegmentNumber {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.index.first()
+	return l.history.kept
 }
 
 // read reads the entries [lo, hi) as far as they are there. maxBytes 0 means no
