@@ -54,8 +54,11 @@ type peer struct {
 	commitSent Index
 	// round is the newest read round that the follower confirmed.
 	round uint64
-	// heard is the tick of the last message from the follower.
-	heard uint64
+	// heard is the tick of the last message from the follower, or of the election
+	// when there was none yet: everybody gets an election timeout to answer a new
+	// leader. answered: there was one.
+	heard    uint64
+	answered bool
 
 	// full: the follower says that its disk has no room for entries. noRoom: it
 	// did not take the last ones that it got, for that or another reason; they

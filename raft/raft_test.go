@@ -3,6 +3,7 @@ package raft
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -463,6 +464,16 @@ func TestFetched(t *testing.T) {
 			}
 		})
 	}
+	t.Run("before the log was cut there", func(t *testing.T) {
+		c, f := fetching(t)
+		entries := slices.Clone(c.node(1).disk.slice(f.Lo, f.Hi))
+		c.compact(1, f.Lo)
+		c.core(1).Fetched(f.To, entries)
+		c.settle(1)
+		if len(c.wire) != 0 || len(c.images) != 1 {
+			t.Errorf("sends %v, and the images %v", c.wire, c.images)
+		}
+	})
 	t.Run("after the term", func(t *testing.T) {
 		c, f := fetching(t)
 		c.core(1).StepDown()

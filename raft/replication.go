@@ -140,9 +140,9 @@ func (r *Raft) Fetched(to NodeID, entries []Entry) {
 		return
 	}
 	// An answer that the follower has overtaken, or that was read for an
-	// earlier term as leader, is dropped, and asked for anew where it is still
-	// needed.
-	if p.state == replicate && entries[0].Index == p.next && r.holds(entries) {
+	// earlier term as leader, or before the log was cut there, is dropped, and
+	// asked for anew where it is still needed.
+	if p.state == replicate && entries[0].Index == p.next && p.next > r.log.base && r.holds(entries) {
 		bytes := 0
 		for i := range entries {
 			bytes += entryBytes(&entries[i])
@@ -270,7 +270,7 @@ func (r *Raft) handleAppendEntriesResponse(m *Message, p *peer) error {
 	if r.role != Leader {
 		return nil
 	}
-	p.heard = r.ticks
+	p.heard, p.answered = r.ticks, true
 	if m.Reject {
 		r.handleRejection(m, p)
 		return nil
@@ -370,7 +370,7 @@ func (r *Raft) handleHeartbeatResponse(m *Message, p *peer) error {
 	if m.Round > r.reads.round {
 		return refuse(m, "it answers round %d, the newest is %d", m.Round, r.reads.round)
 	}
-	p.heard, p.full = r.ticks, m.Full
+	p.heard, p.answered, p.full = r.ticks, true, m.Full
 	p.round = max(p.round, m.Round)
 	r.confirmReadRound()
 	if p.resend {
