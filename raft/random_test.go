@@ -69,14 +69,7 @@ type pendingFetch struct {
 func runSchedule(t *testing.T, seed uint64) {
 	t.Helper()
 	s := newSchedule(seed)
-	defer func() {
-		if what := recover(); what != nil {
-			t.Errorf("seed %d: %v\n(run it again with -raft.seed=%d -v)", seed, what, seed)
-			if _, ok := what.(broken); !ok {
-				panic(what)
-			}
-		}
-	}()
+	defer s.reportBroken(t, "raft.seed", seed)
 	if *seedFlag != 0 {
 		s.trace = func(format string, args ...any) { t.Logf(format, args...) }
 	}
@@ -85,6 +78,18 @@ func runSchedule(t *testing.T, seed uint64) {
 		s.oracle.check(s.cluster)
 	}
 	s.heal()
+}
+
+// reportBroken, deferred, says which seed broke a property, and how to see it again.
+func (s *schedule) reportBroken(t *testing.T, flag string, seed uint64) {
+	what := recover()
+	if what == nil {
+		return
+	}
+	t.Errorf("seed %d: %v\n(run it again with -%s=%d -v)", seed, what, flag, seed)
+	if _, ok := what.(broken); !ok {
+		panic(what)
+	}
 }
 
 func newSchedule(seed uint64) *schedule {
@@ -108,7 +113,13 @@ func newSchedule(seed uint64) *schedule {
 		config.Rand = r.IntN
 		return config
 	}
-	s.cluster = newCluster([]int{1, 2, 3, 3, 3, 5, 5}[r.IntN(7)], s.config)
+	s.begin([]int{1, 2, 3, 3, 3, 5, 5}[r.IntN(7)])
+	return s
+}
+
+// begin starts the first members.
+func (s *schedule) begin(members int) {
+	s.cluster = newCluster(members, s.config)
 	s.cluster.fetch = func(n *testNode, f Fetch) {
 		s.fetches = append(s.fetches, pendingFetch{n.core, n, f})
 	}
@@ -116,7 +127,6 @@ func newSchedule(seed uint64) *schedule {
 		s.start(n.id)
 	}
 	s.setClocks()
-	return s
 }
 
 // setClocks draws how fast each member's clock is.
