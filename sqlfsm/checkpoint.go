@@ -3,6 +3,7 @@ package sqlfsm
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -199,4 +200,41 @@ func (f *FSM) MakeDurable() (index uint64, err error) {
 	}
 	f.checkpointer.raise(index)
 	return index, nil
+}
+
+// rewriteWAL writes SQLite's WAL once more, unchanged, and syncs it, before
+// anything relies on it. If a sync failed before the restart, the kernel may show
+// what it has given up writing, and would say of the next sync that it succeeded
+// (wiki.postgresql.org/wiki/Fsync_Errors).
+func rewriteWAL(disk vfs.FS, path string) error {
+	file, err := disk.Open(path + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sqlfsm: open: %w", err)
+	}
+	err = rewrite(file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("sqlfsm: open %s-wal: %w", path, err)
+	}
+	return nil
+}
+
+func rewrite(file vfs.File) error {
+	size, err := file.Size()
+	if err != nil || size == 0 {
+		return err
+	}
+	buffer := make([]byte, min(size, 1<<20))
+	for at := int64(0); at < size; at += int64(len(buffer)) {
+		buffer = buffer[:min(size-at, int64(len(buffer)))]
+		if n, err := file.ReadAt(buffer, at); n < len(buffer) {
+			return err
+		}
+		if _, err := file.WriteAt(buffer, at); err != nil {
+			return err
+		}
+	}
+	return file.Sync()
 }

@@ -24,6 +24,8 @@
 //
 // Checkpoints make it durable up to Durable, off the write path; so does
 // MakeDurable, at any time and in spite of any reader. The log may be cut there.
+// After a sync that failed the WAL is not relied on: Close leaves it alone, and
+// Open writes it once more.
 //
 // # Images
 //

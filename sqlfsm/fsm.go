@@ -139,6 +139,9 @@ func (f *FSM) open() error {
 	if err := finishInstall(f.options.FS, f.path); err != nil {
 		return err
 	}
+	if err := rewriteWAL(f.options.FS, f.path); err != nil {
+		return err
+	}
 	if err := f.openConnections(); err != nil {
 		return err
 	}
@@ -359,14 +362,19 @@ func (f *FSM) Close() error {
 }
 
 // closeConnections closes what is open. The writer comes last: it moves the
-// rest of the WAL into the file.
+// rest of the WAL into the file, unless something has failed. Then it may be that
+// the disk has not all of the WAL, and a checkpoint that loses power on its way
+// would leave a file that nothing can complete.
 func (f *FSM) closeConnections() error {
 	f.readers.close()
 	f.checkpointer.close()
 	if f.writer == nil {
 		return nil
 	}
-	err := f.writer.db.Configure(sqlite.NoCheckpointOnClose, false)
+	var err error
+	if f.failed() == ErrClosed {
+		err = f.writer.db.Configure(sqlite.NoCheckpointOnClose, false)
+	}
 	if closeErr := f.closeWriter(); err == nil {
 		err = closeErr
 	}

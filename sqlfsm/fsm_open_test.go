@@ -166,7 +166,8 @@ func TestCheckpointWithReader(t *testing.T) {
 }
 
 // TestMakeDurable: syncing the WAL makes durable what was applied, whatever a
-// reader or a checkpoint keeps back; a sync that fails stops the state machine.
+// reader or a checkpoint keeps back; a sync that fails stops the state machine,
+// which then leaves the WAL alone.
 func TestMakeDurable(t *testing.T) {
 	var synced atomic.Int64
 	var fault vfs.Fault
@@ -201,6 +202,65 @@ func TestMakeDurable(t *testing.T) {
 	}
 	if _, err := f.Apply(l.sql(`INSERT INTO t VALUES (3)`)); !errors.Is(err, syscall.EIO) {
 		t.Errorf("then Apply says %v", err)
+	}
+	s.Close()
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(f.path + "-wal"); err != nil {
+		t.Errorf("closed, the state machine relied on a WAL that could not be synced: %v", err)
+	}
+}
+
+// TestOpenAfterFailedSync: a process ended because the disk could not take what
+// was applied last. The kernel has given up writing it, shows it to the next
+// process all the same, and says of the next sync that it succeeded. What that
+// process calls durable must survive the loss of power.
+func TestOpenAfterFailedSync(t *testing.T) {
+	f := openTest(t)
+	var l log
+	apply(t, f, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT`, `INSERT INTO t VALUES (1)`)...)
+	path := filepath.Join(t.TempDir(), "db")
+	copyFile(t, f.path, path)
+	copyFile(t, f.path+"-wal", path+"-wal")
+
+	var written [][2]int64
+	var onDisk []byte // of the WAL
+	g, err := Open(path, Options{Readers: 1, FS: vfs.Inject(vfs.OS{}, func(op vfs.Op) vfs.Fault {
+		if !strings.HasSuffix(op.Path, "-wal") {
+			return vfs.Fault{}
+		}
+		switch op.Kind {
+		case vfs.OpWrite:
+			written = append(written, [2]int64{op.Offset, op.Offset + int64(op.Bytes)})
+		case vfs.OpSync:
+			shown, err := os.ReadFile(op.Path)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, w := range written {
+				onDisk = append(onDisk, make([]byte, max(0, w[1]-int64(len(onDisk))))...)
+				copy(onDisk[w[0]:w[1]], shown[w[0]:])
+			}
+			written = nil
+		}
+		return vfs.Fault{}
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if index, err := g.MakeDurable(); index != l.index || err != nil {
+		t.Errorf("made durable up to %d: %v", index, err)
+	}
+	after := filepath.Join(t.TempDir(), "db")
+	copyFile(t, path, after)
+	if err := os.WriteFile(after+"-wal", onDisk, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := reopenTest(t, after)
+	if index, _ := h.Applied(); index < g.Durable() {
+		t.Errorf("durable were %d entries, and after the loss of power there are %d", g.Durable(), index)
 	}
 }
 
