@@ -92,7 +92,7 @@ func (n *Node) openSnapshots() (err error) {
 			return n.dirError(err, hintReseed)
 		}
 		if err := n.fsm.Install(path); err != nil {
-			return n.dirError(err, hintReseed)
+			return n.dirError(err, "See that the disk is sound and has room, and start the node again. If that does not help, remove this member, empty its data directory and add it again.")
 		}
 	}
 	if err := n.snapshots.Forget(math.MaxUint64); err != nil {
