@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"quorate/admin"
 	"quorate/internal/exitcode"
@@ -356,4 +358,28 @@ func TestJoinRefused(t *testing.T) {
 	cfg.DataDir, cfg.WALDir = t.TempDir(), t.TempDir()
 	cfg.Join = c.nodes[0].cfg.PeerAdvertise
 	refuses(t, cfg, exitcode.Failed, `member "n1" is at`, "--name")
+}
+
+// TestRemoveAfterADeath removes a member right after another one of three has died:
+// that the dead one was heard a moment ago does not count.
+func TestRemoveAfterADeath(t *testing.T) {
+	ctx := context.Background()
+	c := kvCluster(t, 3, func(cfg *Config) {
+		cfg.ElectionMin, cfg.ElectionMax = time.Second, 2*time.Second // "lately" is long
+	})
+	i := c.leader(t)
+	leader, dead := c.nodes[i], c.nodes[(i+1)%3]
+	if err := c.stopNode((i + 1) % 3); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the leader knows that the connection is broken", func() bool {
+		return slices.ContainsFunc(leader.view.Load().raft.Peers, func(p raft.PeerStatus) bool { return p.ID == dead.id && p.State == "probe" })
+	})
+	var refused *admin.Error
+	if err := leader.RemoveMember(ctx, c.nodes[(i+2)%3].cfg.Name, ""); !errors.As(err, &refused) || !strings.Contains(refused.Message, "no majority") {
+		t.Errorf("removing one of the two that live: %v", err)
+	}
+	if err := leader.RemoveMember(ctx, dead.cfg.Name, ""); err != nil {
+		t.Errorf("removing the dead one: %v", err)
+	}
 }

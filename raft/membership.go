@@ -186,7 +186,7 @@ func (r *Raft) withoutMember(c Configuration, m Member, force bool) (Configurati
 			continue
 		}
 		voters++
-		if p := r.peer(other.ID); other.ID == r.id || p != nil && p.answered && r.active(p) {
+		if p := r.peer(other.ID); other.ID == r.id || p != nil && r.lives(p) {
 			live++
 		}
 	}

@@ -59,6 +59,10 @@ type peer struct {
 	// leader. answered: there was one.
 	heard    uint64
 	answered bool
+	// unreachable is the first tick after the last report that the connection to the
+	// follower broke: what was heard before then does not say that it still lives.
+	// 0: there was no report.
+	unreachable uint64
 
 	// full: the follower says that its disk has no room for entries. noRoom: it
 	// did not take the last ones that it got, for that or another reason; they

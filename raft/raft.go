@@ -185,6 +185,13 @@ func (r *Raft) active(p *peer) bool {
 	return r.ticks-p.heard <= uint64(r.config.ElectionTicksMax)
 }
 
+// lives: the follower has answered this leader, is active, and its connection has
+// not broken since. A leader does not step down for a broken connection, which
+// may soon be made again; but it need not count on who may just have died.
+func (r *Raft) lives(p *peer) bool {
+	return p.answered && r.active(p) && p.heard >= p.unreachable
+}
+
 // Step takes a message from another member. A message that is late, doubled or
 // of no use any more is ignored; one that a correct member of this cluster
 // would not send is refused with a *MessageError.

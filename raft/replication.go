@@ -166,10 +166,14 @@ func (r *Raft) holds(entries []Entry) bool {
 
 // ReportUnreachable tells that messages to a member are being lost. What is in
 // flight is taken for lost, and nothing is sent until a heartbeat is answered.
+// Nor is the member counted on in a removal before it is heard again.
 func (r *Raft) ReportUnreachable(id NodeID) {
-	if p := r.peer(id); p != nil && r.role == Leader && p.state == replicate {
-		p.becomeProbe(p.match + 1)
-		p.paused = true
+	if p := r.peer(id); p != nil && r.role == Leader {
+		p.unreachable = r.ticks + 1 // what comes in this tick may have been on its way
+		if p.state == replicate {
+			p.becomeProbe(p.match + 1)
+			p.paused = true
+		}
 	}
 	r.checkInvariants()
 }
