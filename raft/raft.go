@@ -206,8 +206,11 @@ func (r *Raft) Step(m Message) error {
 }
 
 func (r *Raft) step(m *Message, p *peer) error {
-	if p == nil && m.Type.response() {
-		return nil // it has left, or a change that added it was rolled back
+	if m.Type.response() && (p == nil || m.Term > r.term && r.wasRemoved(m.From)) {
+		// It has left, or a change that added it was rolled back. One that was
+		// removed and is still being told so has no say about the term: it may have
+		// raised it alone.
+		return nil
 	}
 	switch m.Type { // pre-votes have their own rules about terms
 	case PreVote:
