@@ -479,3 +479,27 @@ func openDamagedLog(t *testing.T, dir string) string {
 	}
 	return strings.Join([]string{fmt.Sprintf("%T", err), err.Error(), hint}, "\n") + "\n"
 }
+
+// The file of the last segment is lost. The log before it is whole, so it opens;
+// a state machine that has applied more shows the loss.
+func TestLastSegmentMissing(t *testing.T) {
+	disk := vfs.NewMem()
+	l := mustCreate(t, memOptions(disk))
+	for i := raft.Index(1); i < 30; i++ {
+		mustAppend(t, l, Write{HardState: hardState(1, 0, i), Entries: entries(1, i, i+1, 1000), Sync: true})
+	}
+	mustClose(t, l)
+	numbers, err := listSegments(disk, "/data/wal")
+	if err != nil || len(numbers) < 2 {
+		t.Fatal(numbers, err)
+	}
+	if err := disk.Remove(segmentPath("/data/wal", numbers[len(numbers)-1])); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, memOptions(disk))
+	defer l.Close()
+	var damage *CorruptError
+	if _, err := l.State(29); !errors.As(err, &damage) || !strings.Contains(damage.Reason, "lost its end") {
+		t.Errorf("State(29): %v", err)
+	}
+}

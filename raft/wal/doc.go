@@ -19,6 +19,9 @@
 //     log says nothing any more. Close ends the log with a record that vouches
 //     for all before it; after a kill that is missing, and the last flush is
 //     without a witness.
+//   - Whatever file of the log is missing, it does not open, but for the last one:
+//     the segments before it know nothing of it. State notices that if the state
+//     machine has applied what was in there.
 //   - A log begins after an entry that a Write's Snapshot or Cut has named, or
 //     with entry 1. If what is before the first file was not given up by them, it
 //     was lost, and the log does not open.
