@@ -22,7 +22,7 @@ type cutter struct {
 	bytes            int64 // of the log's files
 
 	asked    raft.Index // up to where a cut was asked for last
-	flushing bool       // a Flush was asked for and has not answered
+	flushing raft.Index // what a Flush was asked for to make durable and has not yet; 0: none is under way
 	// holds are the members that an image is on its way to: each needs the
 	// entries after the index.
 	holds map[raft.NodeID]raft.Index
@@ -36,8 +36,8 @@ func (c *cutter) tick() {
 	if through <= c.base || through < c.asked+raft.Index(c.driver.config.SnapshotEntries/8) {
 		return
 	}
-	if through > c.durable && !c.flushing {
-		c.flushing = true
+	if through > c.durable && c.flushing == 0 {
+		c.flushing = c.applied
 		c.driver.out.Flush()
 	}
 	if through = min(through, c.durable); through > max(c.base, c.asked) {
@@ -100,10 +100,13 @@ func (c *cutter) sent(s ImageSent) {
 	}
 }
 
-// durableTo takes the answer to a Flush, or the news that none was needed.
+// durableTo takes the answer to a Flush, or the news that comes with every batch
+// that is applied, while a Flush takes its time.
 func (c *cutter) durableTo(i raft.Index) {
-	c.flushing = false
 	c.durable = max(c.durable, i)
+	if c.durable >= c.flushing {
+		c.flushing = 0
+	}
 }
 
 // began notes that the log begins after i: it was cut, or an image replaced it.

@@ -22,8 +22,9 @@ type Driver struct {
 
 	tick int // ticks since the start
 	now  int64
-	// installing is the end of the image that the applier is to install; zero: none.
-	installing Applied
+	// installing are the ends of the images that the applier is to install, in order:
+	// another one may come while it is busy with the first.
+	installing []Applied
 	// batchSince is when the oldest command came that waits for company; 0: none
 	// does.
 	batchSince int64
@@ -168,9 +169,9 @@ func (d *Driver) logNews(e *Events) {
 
 func (d *Driver) applied(a Applied) {
 	d.core.Applied(a.Index)
-	if i := d.installing; i.Index > 0 && a.Index >= i.Index {
-		d.proposer.overtaken(i.Term)
-		d.installing = Applied{}
+	for len(d.installing) > 0 && a.Index >= d.installing[0].Index {
+		d.proposer.overtaken(d.installing[0].Term)
+		d.installing = d.installing[1:]
 	}
 	d.proposer.applied(a.Term)
 	d.changer.applied(a)
@@ -204,7 +205,7 @@ func (d *Driver) handOut(ready *raft.Ready) {
 		d.out.Send(ready.Messages)
 	}
 	if ready.Install != nil {
-		d.installing = Applied{ready.Install.Index, ready.Install.Term}
+		d.installing = append(d.installing, Applied{ready.Install.Index, ready.Install.Term})
 		d.changer.installed(ready.Install)
 		d.out.Install(*ready.Install)
 	}

@@ -83,6 +83,7 @@ type worldNode struct {
 	flushes     int      // how often the driver wanted the state machine durable
 	cuts        []raft.Index
 	images      []raft.NodeID // members that it wanted an image sent to
+	installs    []raft.Snapshot
 }
 
 // worldRead is a session that waits for a read index.
@@ -138,7 +139,7 @@ func (n *worldNode) start() {
 func (n *worldNode) Write(w LogWrite)           { n.unsynced = append(n.unsynced, w) }
 func (n *worldNode) Apply(entries []raft.Entry) { n.committed = append(n.committed, entries...) }
 func (n *worldNode) Refused(err error)          { n.world.t.Error(err) }
-func (n *worldNode) Install(raft.Snapshot)      { n.world.t.Fatal("nobody has sent an image") }
+func (n *worldNode) Install(s raft.Snapshot)    { n.installs = append(n.installs, s) }
 func (n *worldNode) SendImage(to raft.NodeID)   { n.images = append(n.images, to) }
 func (n *worldNode) Flush()                     { n.flushes++ }
 func (n *worldNode) Cut(through raft.Index)     { n.cuts = append(n.cuts, through) }

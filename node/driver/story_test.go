@@ -133,8 +133,8 @@ func TestLogIsCut(t *testing.T) {
 	}
 	n.inbox.Durable = 12
 	w.pass(1)
-	if n.flushes != 2 || len(n.cuts) != 1 || n.cuts[0] != 12 {
-		t.Fatalf("with 12 entries durable: %d flushes, cuts %v; want a cut up to 12 and another flush", n.flushes, n.cuts)
+	if n.flushes != 1 || len(n.cuts) != 1 || n.cuts[0] != 12 {
+		t.Fatalf("with 12 entries durable: %d flushes, cuts %v; want a cut up to 12, while the flush is under way", n.flushes, n.cuts)
 	}
 	n.inbox.Base, n.inbox.Durable = 8, 30 // segments are removed as a whole
 	w.pass(1)
@@ -369,5 +369,58 @@ func TestOvertakenByAnImage(t *testing.T) {
 	}
 	if err, over := outcome(after); over {
 		t.Errorf("a command of a later term: %v", err)
+	}
+}
+
+// TestOvertakenByTwoImages gives a node a second image while the first is still
+// being installed. That the first one may contain the command of one of its
+// sessions is not forgotten for that: the command is not proposed again.
+func TestOvertakenByTwoImages(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	leader := w.leader(0)
+	w.pass(5)
+	n := w.other(leader)
+	w.isolate(n)
+	p := n.command()
+	n.turn(0)
+	if p.term != leader.driver.core.Term() {
+		t.Fatal("the command was not proposed")
+	}
+	for i := range 2 {
+		image := raft.Snapshot{Index: raft.Index(100 * (i + 1)), Term: p.term + 1, Configuration: raft.ConfigurationAt{Index: 1, Configuration: n.config}}
+		n.inbox.Images = []Image{{Snapshot: image, From: leader.id, Term: p.term + 1}}
+		n.turn(0)
+		n.sync(len(n.unsynced))
+		n.turn(0)
+	}
+	if len(n.installs) != 2 {
+		t.Fatalf("images to be installed: %v", n.installs)
+	}
+	for _, image := range n.installs {
+		n.inbox.Applied = Applied{Index: image.Index, Term: image.Term}
+		n.turn(0)
+		if err, over := outcome(p); image.Index == 100 && (!over || !errors.Is(err, ErrUnknown)) {
+			t.Errorf("after the first image the command ends with %v, %v", err, over)
+		}
+	}
+}
+
+// TestFlushOnce lets much be applied while the state machine is being made durable,
+// which takes its time. The driver wants it done once.
+func TestFlushOnce(t *testing.T) {
+	w := tunedWorld(t, 1, 1, func(c *Config) { c.SnapshotEntries = 10 })
+	n := w.leader(0)
+	for range 40 {
+		n.inbox.Durable = 1 // what every batch that is applied says
+		n.fill(1)
+		w.pass(1)
+	}
+	if n.flushes != 1 || len(n.cuts) != 1 {
+		t.Errorf("%d flushes are wanted at a time, and cuts up to %v; want one, and one up to 1", n.flushes, n.cuts)
+	}
+	n.inbox.Durable = 41
+	w.pass(1)
+	if len(n.cuts) != 2 {
+		t.Errorf("when that is done, cuts up to %v, want another one", n.cuts)
 	}
 }
