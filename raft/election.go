@@ -92,7 +92,7 @@ func (r *Raft) becomeLeader() {
 	for i := r.log.commit + 1 - r.log.first; i < Index(len(r.log.entries)); i++ {
 		r.uncommittedBytes += entryBytes(&r.log.entries[i])
 	}
-	r.termStart = r.log.last() + 1
+	r.termStart, r.elected = r.log.last()+1, r.ticks
 	r.appendEntry(Entry{Type: EntryNoop})
 }
 

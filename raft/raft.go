@@ -36,9 +36,10 @@ type Raft struct {
 	// A candidate counts its own vote when the write selfVoteSeq is durable.
 	selfVoteSeq uint64
 
-	// A leader's: termStart is the index of the no-op that opened its term;
-	// uncommittedBytes is the size of the entries in (commit, last].
+	// A leader's: termStart is the index of the no-op that opened its term, elected
+	// the tick at which it was appended; uncommittedBytes is the size of the entries in (commit, last].
 	termStart        Index
+	elected          uint64
 	uncommittedBytes int
 	transfer         transfer
 
@@ -164,9 +165,9 @@ func (r *Raft) tickLeader() {
 		r.broadcastHeartbeat()
 	}
 	r.tickTransfer()
-	r.tickFull()
 	r.promoteStaging()
 	r.dismiss()
+	r.tickFull()
 }
 
 // tickTimeout looks for another leader. Who may not campaign waits to be asked,

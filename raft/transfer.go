@@ -97,8 +97,15 @@ func (r *Raft) tickTransfer() {
 }
 
 // tickFull makes a leader without room hand over to a member that has room and
-// the log, if there is one. If there is none it stays: it can serve reads.
+// the log, if there is one. If there is none it stays: it can serve reads. But a
+// new leader cannot, when it has entries that a majority has no room for: those
+// are before its no-op. It gives up after an election timeout, for a member that
+// does not have them; that one's no-op they can take.
 func (r *Raft) tickFull() {
+	if r.log.commit < r.termStart && r.ticks-r.elected >= uint64(r.config.ElectionTicksMax) && r.quorumFull() {
+		r.becomeFollower(r.term, 0)
+		return
+	}
 	if !r.full || r.transfer.to != 0 {
 		return
 	}
@@ -106,6 +113,20 @@ func (r *Raft) tickFull() {
 		r.transfer = transfer{to: p.id}
 		r.handOver(p)
 	}
+}
+
+// quorumFull: so many voters have no room that the others are no majority.
+func (r *Raft) quorumFull() bool {
+	room := uint64(1)
+	if r.full {
+		room = 0
+	}
+	return atQuorum(r, room, func(p *peer) uint64 {
+		if p.full {
+			return 0
+		}
+		return 1
+	}) == 0
 }
 
 // handleTimeoutNow campaigns at once, without a pre-vote: the leader wants it.
