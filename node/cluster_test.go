@@ -92,7 +92,7 @@ func (c *cluster) run(t testing.TB, cfg Config, l listeners) *Node {
 // runAt opens and runs the node in the place of one that has stopped.
 func (c *cluster) runAt(t testing.TB, i int, cfg Config, l listeners) *Node {
 	t.Helper()
-	n, err := open(cfg, l, c.fs(i))
+	n, err := open(context.Background(), cfg, l, c.fs(i))
 	if err != nil {
 		t.Fatal(err)
 	}

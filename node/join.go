@@ -52,7 +52,7 @@ func (n *Node) describe(o order) *orderAnswer {
 	case m.Address != o.Address:
 		return final(fmt.Sprintf("member %q is at %s, not at %s", m.Name, m.Address, o.Address),
 			"Give this node a name of its own with --name, or the member's address with --peer-advertise; quorate member update changes a member's address.")
-	case m.ID == n.id || n.wasHere(m.ID):
+	case m.Suffrage == raft.Voter || n.wasHere(m.ID):
 		return final(fmt.Sprintf("there is a member %q at %s already, and it has been here", m.Name, m.Address),
 			"If it has lost its data directory, remove it first (quorate member remove), then join again: a voter that forgot its log can undo committed writes. Otherwise choose another --name.")
 	default:
@@ -67,7 +67,8 @@ func final(message, hint string) *orderAnswer {
 }
 
 // wasHere reports whether the member has been met since this node started. Of what
-// was before, the registry of storage ids reminds those that it connects to.
+// was before, the registry of storage ids reminds those that it connects to; and a
+// voter has had the log, whoever remembers it.
 func (n *Node) wasHere(id raft.NodeID) bool {
 	for _, p := range n.transport.Peers() {
 		if p.ID == id {
@@ -90,8 +91,8 @@ func (n *Node) joinAddresses() []string {
 
 // joinCluster begins the life of a node that is to join: it finds out about the
 // cluster and makes a log without members.
-func (n *Node) joinCluster(options wal.Options, storage [16]byte) error {
-	cluster, err := n.findCluster()
+func (n *Node) joinCluster(ctx context.Context, options wal.Options, storage [16]byte) error {
+	cluster, err := n.findCluster(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,21 +113,26 @@ func (n *Node) joinCluster(options wal.Options, storage [16]byte) error {
 }
 
 // findCluster asks members until one answers.
-func (n *Node) findCluster() (*clusterAnswer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), joinPatience)
+func (n *Node) findCluster(ctx context.Context) (*clusterAnswer, error) {
+	patience, cancel := context.WithTimeout(ctx, joinPatience)
 	defer cancel()
 	for {
-		answer, err := n.askMembers(ctx, order{Op: opDescribe, Name: n.cfg.Name, Address: n.cfg.PeerAdvertise})
+		answer, err := n.askMembers(patience, order{Op: opDescribe, Name: n.cfg.Name, Address: n.cfg.PeerAdvertise})
 		switch {
 		case err == nil && answer.Cluster != nil:
 			return answer.Cluster, nil
 		case answer != nil && answer.Final:
 			return nil, joinError(answer.Error)
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx) // this node is told to stop
 		}
 		n.cfg.Logger.Warn().Str("component", "join").Err(err).Msg("no member has told about the cluster yet")
 		select {
 		case <-time.After(joinPause):
-		case <-ctx.Done():
+			continue
+		case <-patience.Done():
+		}
+		if ctx.Err() == nil {
 			return nil, &exitcode.Error{Code: exitcode.NoQuorum, Err: fmt.Errorf("cannot join: no member at %s has answered: %w", n.cfg.Join, err),
 				Hint: "Check --join, which takes peer addresses (port 7432), and --cluster-token; a majority of the members must be up."}
 		}
@@ -186,6 +192,10 @@ func (n *Node) runJoin(ctx context.Context) error {
 		answer, err := n.askMembers(ctx, order{Op: opAdd, ID: n.id, Name: n.cfg.Name, Address: n.cfg.PeerAdvertise, Learner: n.cfg.JoinLearner})
 		if answer != nil && answer.Final {
 			return joinError(answer.Error)
+		}
+		var refusal *transport.Refusal
+		if errors.As(err, &refusal) && refusal.ByPeer && refusal.Code == transport.RefusedRemoved {
+			return errRemoved() // it was added, and removed before it knew
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Warn().Err(err).Msg("not added yet")

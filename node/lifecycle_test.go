@@ -29,7 +29,7 @@ import (
 // openOn opens a node of its own whose log is on fs, and runs it.
 func openOn(t *testing.T, cfg Config, fs vfs.FS) (n *Node, stop context.CancelFunc, done chan error) {
 	t.Helper()
-	n, err := open(cfg, listeners{}, fs)
+	n, err := open(context.Background(), cfg, listeners{}, fs)
 	if err != nil {
 		t.Fatal(err)
 	}

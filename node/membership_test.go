@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -333,7 +335,7 @@ func TestJoinInterrupted(t *testing.T) {
 	l := bind(t)
 	cfg := c.config(t, "n2")
 	cfg.Join, cfg.PeerAdvertise = c.nodes[0].cfg.PeerAdvertise, l.peer.Addr().String()
-	n, err := open(cfg, listeners{}, vfs.OS{})
+	n, err := open(context.Background(), cfg, listeners{}, vfs.OS{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,4 +384,78 @@ func TestRemoveAfterADeath(t *testing.T) {
 	if err := leader.RemoveMember(ctx, dead.cfg.Name, ""); err != nil {
 		t.Errorf("removing the dead one: %v", err)
 	}
+}
+
+// TestJoinStopped stops a node while it looks for a member that it could join,
+// which would take it 20 s.
+func TestJoinStopped(t *testing.T) {
+	l := bind(t)
+	defer l.close()
+	cfg := testConfig(t, "n2", t.TempDir())
+	cfg.Join = l.peer.Addr().String()
+	ctx, stop := context.WithCancelCause(context.Background())
+	told := errors.New("told to stop")
+	go func() {
+		conn, err := l.peer.Accept() // it asks, and gets no answer
+		if err != nil {
+			t.Error(err)
+		}
+		stop(told)
+		conn.Close()
+	}()
+	if _, err := Open(ctx, cfg); !errors.Is(err, told) {
+		t.Errorf("a node that is told to stop while it joins ends with %v", err)
+	}
+}
+
+// TestJoinRemoved lets a node join that was removed before it ever heard of the
+// cluster again: it says so and stops, instead of asking for ever.
+func TestJoinRemoved(t *testing.T) {
+	c := kvCluster(t, 1, func(*Config) {})
+	ctx := context.Background()
+	l := bind(t)
+	cfg := c.config(t, "n2")
+	cfg.Join, cfg.PeerAdvertise = c.nodes[0].cfg.PeerAdvertise, l.peer.Addr().String()
+	n, err := open(ctx, cfg, l, vfs.OS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.askMembers(ctx, order{Op: opAdd, ID: n.id, Name: "n2", Address: cfg.PeerAdvertise, Learner: true}); err != nil {
+		t.Fatal(err)
+	}
+	n.release()
+	if err := c.nodes[0].RemoveMember(ctx, "n2", ""); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Metrics = c.config(t, "n2").Metrics
+	c.run(t, cfg, listeners{})
+	err = <-c.done[1]
+	c.done[1] = nil
+	var exit *exitcode.Error
+	if !errors.As(err, &exit) || exit.Code != exitcode.DataDir || !strings.Contains(err.Error(), "removed from the cluster") {
+		t.Errorf("a node that was removed while it joined ends with %v", err)
+	}
+}
+
+// TestWipedVoter empties a voter's directory and lets it join under its name, when
+// the leader was restarted and has not met it since: it must not get its old id, or
+// it could undo what it has acknowledged.
+func TestWipedVoter(t *testing.T) {
+	c := kvCluster(t, 3, func(*Config) {})
+	wiped := c.nodes[2]
+	for i := range c.nodes {
+		if err := c.stopNode(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, i := range []int{0, 1} { // they do not remember it
+		if err := os.Remove(filepath.Join(c.nodes[i].cfg.DataDir, "peers.json")); err != nil {
+			t.Fatal(err)
+		}
+		c.restart(t, i)
+	}
+	cfg := c.config(t, "n3")
+	cfg.DataDir, cfg.WALDir = t.TempDir(), t.TempDir()
+	cfg.Join, cfg.PeerAdvertise = c.nodes[0].cfg.PeerAdvertise, wiped.cfg.PeerAdvertise
+	refuses(t, cfg, exitcode.Failed, "been here", "remove it first")
 }

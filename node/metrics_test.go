@@ -72,7 +72,7 @@ are Go's own (` + "`go_…`, `process_…`" + `).
 
 // TestMetricsRegister shows that nothing is registered twice.
 func TestMetricsRegister(t *testing.T) {
-	n, err := Open(testConfig(t, "n1", t.TempDir()))
+	n, err := Open(context.Background(), testConfig(t, "n1", t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,12 +103,15 @@ func (l *listeners) close() {
 }
 
 // Open takes possession of the data directory, recovers log and database and
-// binds the listeners. Run serves. Errors are *exitcode.Error.
-func Open(cfg Config) (*Node, error) { return open(cfg, listeners{}, vfs.OS{}) }
+// binds the listeners. Run serves. Errors are *exitcode.Error, or context.Cause when
+// ctx ends while a node that joins looks for a member.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	return open(ctx, cfg, listeners{}, vfs.OS{})
+}
 
 // open is Open with listeners that may be bound already, and another file
 // system for the log.
-func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
+func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 	n := &Node{
 		cfg:       cfg,
 		fs:        fs,
@@ -143,7 +146,7 @@ func open(cfg Config, bound listeners, fs vfs.FS) (_ *Node, err error) {
 	n.seeds = mathrand.NewChaCha8(seed)
 	n.commands = driver.NewCommands(binary.LittleEndian.Uint64(seed[:]) | 1)
 
-	state, err := n.openStorage()
+	state, err := n.openStorage(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func testConfig(t testing.TB, name, dir string) Config {
 // error and in the hint.
 func refuses(t *testing.T, cfg Config, code int, words, hint string) {
 	t.Helper()
-	n, err := Open(cfg)
+	n, err := Open(context.Background(), cfg)
 	if err == nil {
 		n.release()
 		t.Fatalf("the node opens; want an error with %q", words)
@@ -50,7 +50,7 @@ func refuses(t *testing.T, cfg Config, code int, words, hint string) {
 // made makes a data directory by opening a node once.
 func made(t *testing.T, cfg Config) {
 	t.Helper()
-	n, err := Open(cfg)
+	n, err := Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestOpenRefuses(t *testing.T) {
 
 	t.Run("a directory in use", func(t *testing.T) {
 		cfg := testConfig(t, "n1", t.TempDir())
-		n, err := Open(cfg)
+		n, err := Open(context.Background(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestOpenRefuses(t *testing.T) {
 		refuses(t, testConfig(t, "n1", cfg.DataDir), exitcode.DataDir, "the log has been removed", "remove this member")
 	})
 	t.Run("an address that is taken", func(t *testing.T) {
-		n, err := Open(testConfig(t, "n1", t.TempDir()))
+		n, err := Open(context.Background(), testConfig(t, "n1", t.TempDir()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestStop(t *testing.T) {
 	cfg := testConfig(t, "n1", t.TempDir())
 	for range 2 {
-		n, err := Open(cfg)
+		n, err := Open(context.Background(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -28,7 +29,7 @@ const cachedLogBytes = 64 << 20
 const hintDatabase = "If the database file is damaged, remove this member, empty its data directory and add it again: it gets everything from the others."
 
 // openStorage locks the data directory and opens, or makes, log and database.
-func (n *Node) openStorage() (state raft.State, err error) {
+func (n *Node) openStorage(ctx context.Context) (state raft.State, err error) {
 	fs := n.fs
 	dir := n.cfg.DataDir
 	dbDir := filepath.Join(dir, "db")
@@ -44,7 +45,7 @@ func (n *Node) openStorage() (state raft.State, err error) {
 		return state, n.dirError(err, "Stop the other quorate process, or give this one a --data-dir of its own.")
 	}
 	database := filepath.Join(dbDir, "quorate.db")
-	if err := n.openLog(database); err != nil {
+	if err := n.openLog(ctx, database); err != nil {
 		return state, err
 	}
 	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{OnCheckpoint: n.metrics.checkpointed, FS: fs}); err != nil {
@@ -119,7 +120,7 @@ func (n *Node) dirError(err error, hint string) error {
 }
 
 // openLog opens the log, or begins a new life.
-func (n *Node) openLog(database string) error {
+func (n *Node) openLog(ctx context.Context, database string) error {
 	options := wal.Options{FS: n.fs, Dir: n.cfg.WALDir, CacheBytes: cachedLogBytes, SegmentBytes: n.cfg.SegmentBytes, OnLowSpace: n.lowSpace}
 	exists, err := wal.Exists(n.fs, n.cfg.WALDir)
 	if err != nil {
@@ -136,7 +137,7 @@ func (n *Node) openLog(database string) error {
 		return err
 	}
 	if n.cfg.Join != "" {
-		return n.joinCluster(options, storage)
+		return n.joinCluster(ctx, options, storage)
 	}
 	return n.createLog(options, storage)
 }

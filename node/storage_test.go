@@ -127,7 +127,7 @@ func TestStartAfterCrash(t *testing.T) {
 			c.crash(r)
 			for range 2 { // the second start finds nothing to do
 				r.configure()
-				n, err := Open(r.cfg)
+				n, err := Open(context.Background(), r.cfg)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -62,11 +63,15 @@ func runNode(ctx context.Context, loaded *config.Loaded, stderr *os.File) error 
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	server, err := node.Open(nodeConfig(loaded, logger, registry))
+	start := logger.With().Str("component", "start").Logger()
+	server, err := node.Open(ctx, nodeConfig(loaded, logger, registry))
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		start.Info().Msg("stopped before the node could join")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	start := logger.With().Str("component", "start").Logger()
 	start.Info().Str("version", buildinfo.Get().Version).Str("data_dir", loaded.DataDir).
 		Str("sql", string(loaded.SQLListen)).Str("peer", string(loaded.PeerListen)).Str("admin", string(loaded.AdminListen)).
 		Msg("node runs")
