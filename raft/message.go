@@ -20,7 +20,8 @@ const (
 	// RequestVoteResponse: Reject, or not.
 	RequestVoteResponse
 	// AppendEntries: Index and LogTerm are prevLogIndex and prevLogTerm,
-	// Entries follow them, Commit is the leader's commit index.
+	// Entries follow them, Commit is the leader's commit index; Full: its disk has
+	// no room for entries, so it takes no proposals.
 	AppendEntries
 	// AppendEntriesResponse: Index is the last index known to match; or, with
 	// Reject, Index is the prevLogIndex that did not fit, and HintIndex and

@@ -66,14 +66,14 @@ func (r *Raft) replicate(p *peer) {
 	}
 	if p.state == probe {
 		p.paused = true
-		if p.next < r.log.first || p.next > r.log.last() || p.full && !r.log.isNoop(p.next) {
+		if p.next < r.log.first || p.next > r.log.last() || !r.takes(p, p.next) {
 			r.sendAppend(p, nil, 0)
 		} else {
 			r.sendEntries(p)
 		}
 		return
 	}
-	for p.next <= r.log.last() && r.windowOpen(p) && (!p.full || r.log.isNoop(p.next)) {
+	for p.next <= r.log.last() && r.windowOpen(p) && r.takes(p, p.next) {
 		if p.next < r.log.first {
 			r.fetch(p)
 			break
@@ -89,10 +89,18 @@ func (r *Raft) windowOpen(p *peer) bool {
 	return p.window.count < r.config.MaxInflightMessages && p.window.bytes < r.config.MaxInflightBytes
 }
 
+// takes: the follower is not known to refuse the entry at i. One without room
+// takes no-ops, and, when the leader has none either, what is committed (see
+// handleMatching).
+func (r *Raft) takes(p *peer, i Index) bool {
+	return !p.full || r.full && i <= r.log.commit || r.log.isNoop(i)
+}
+
 func (r *Raft) sendEntries(p *peer) {
 	end := r.log.last() + 1
 	if p.full {
-		end = p.next + 1 // a no-op
+		for end = p.next + 1; end <= r.log.last() && r.takes(p, end); end++ {
+		}
 	}
 	entries, bytes := r.log.slice(p.next, end, r.config.MaxEntriesPerMessage, r.config.MaxBytesPerMessage)
 	r.sendAppend(p, entries, bytes)
@@ -107,7 +115,7 @@ func (r *Raft) sendAppend(p *peer, entries []Entry, bytes int) {
 	end := prev + Index(len(entries))
 	r.send(Message{
 		Type: AppendEntries, To: p.id,
-		Index: prev, LogTerm: prevTerm, Entries: entries, Commit: r.log.commit,
+		Index: prev, LogTerm: prevTerm, Entries: entries, Commit: r.log.commit, Full: r.full,
 	})
 	p.commitSent = max(p.commitSent, min(r.log.commit, end))
 	if p.state == replicate && len(entries) > 0 {
@@ -233,9 +241,7 @@ func (r *Raft) handleMatching(m *Message) error {
 	response := Message{Type: AppendEntriesResponse, To: m.From}
 	room := len(rest)
 	if r.full || r.overUnapplied() {
-		// A no-op takes next to no room. Without it a new leader could commit
-		// nothing, and would have no reads answered, when all disks are full.
-		for room = 0; room < len(rest) && rest[room].Type == EntryNoop; room++ {
+		for room = 0; room < len(rest) && r.takesWithoutRoom(m, &rest[room]); room++ {
 		}
 	}
 	r.acceptEntries(rest[:room])
@@ -251,6 +257,14 @@ func (r *Raft) handleMatching(m *Message) error {
 	response.Index = matching
 	r.sendDurable(response)
 	return nil
+}
+
+// takesWithoutRoom: reads must go on when all disks are full. A no-op takes next
+// to no room, and without it a new leader could commit nothing. And a leader that
+// has no room itself takes no proposals, so what is committed by now is little,
+// and the last there will be; without it this member could answer no reads.
+func (r *Raft) takesWithoutRoom(m *Message, e *Entry) bool {
+	return e.Type == EntryNoop || m.Full && e.Index <= m.Commit && !r.overUnapplied()
 }
 
 // acceptEntries appends entries that are not there, in the place of those that
@@ -393,7 +407,7 @@ func (r *Raft) askAgain(p *peer) {
 		// Nothing is unanswered.
 	case p.next <= r.log.base:
 		r.requestImage(p)
-	case p.noRoom && !p.full:
+	case p.noRoom && r.takes(p, p.next):
 		p.paused = false // one message with entries
 	default:
 		r.sendAppend(p, nil, 0)
