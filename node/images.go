@@ -23,17 +23,27 @@ import (
 // asks again as soon as it is told.
 const imageRetry = time.Second
 
-// imageOrder is a member that is to be sent an image.
+// imageOrder is a member that is to be sent an image. Without a member it says
+// that all terms before term are over: whom this node sends an image that was
+// ordered in one of them, the new leader looks after.
 type imageOrder struct {
 	to   raft.NodeID
 	term raft.Term // in which this node leads
 }
 
+// imageUnderWay is a member that is being sent an image.
+type imageUnderWay struct {
+	term   raft.Term
+	cancel context.CancelFunc
+}
+
 // runImages sends images, each in a goroutine of its own: a slow member does not
-// keep another one waiting.
+// keep another one waiting. There is one image at a time on its way to a member;
+// one that is cancelled reports nothing to the driver, whose question was another.
 func (n *Node) runImages(ctx context.Context) error {
 	var sending sync.WaitGroup
 	defer sending.Wait()
+	underWay := map[raft.NodeID]imageUnderWay{}
 	var orders []imageOrder
 	for {
 		var ok bool
@@ -41,9 +51,33 @@ func (n *Node) runImages(ctx context.Context) error {
 			return nil
 		}
 		for _, o := range orders {
-			sending.Go(func() { n.sendImage(ctx, o) })
+			for to, image := range underWay {
+				if to == o.to || image.term < o.term {
+					image.cancel()
+					delete(underWay, to)
+				}
+			}
+			if o.to == 0 {
+				continue
+			}
+			ctx, cancel := context.WithCancel(ctx)
+			underWay[o.to] = imageUnderWay{o.term, cancel}
+			sending.Go(func() { defer cancel(); n.sendImage(ctx, o) })
 		}
 	}
+}
+
+// endImages ends the sending of images that belong to a leadership that is over.
+// The driver's goroutine calls it.
+func (n *Node) endImages(was raft.Role) {
+	if was != raft.Leader {
+		return
+	}
+	over := n.driver.Core().Term() // what comes before it
+	if n.driver.Core().Role() != raft.Leader {
+		over++
+	}
+	n.images.put(imageOrder{term: over})
 }
 
 // sendImage sends one image and tells the driver of the outcome.

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"quorate/pgwire"
 	"quorate/raft"
 	"quorate/snapshot"
+	"quorate/sqlplan"
 )
 
 // TestImagesThatAreNotNeeded gives a node images that its core has no use for:
@@ -50,4 +53,52 @@ func TestImagesThatAreNotNeeded(t *testing.T) {
 	}
 	insert(t, n, 100, 600)
 	until(t, "the image that is too old by now is gone", func() bool { return left() == 0 })
+}
+
+// TestDeposedSender hands the leadership over while the leader sends an image, which
+// would take it half an hour. It stops: the new leader, which has the whole log,
+// brings the member up.
+func TestDeposedSender(t *testing.T) {
+	c := kvCluster(t, 3, func(cfg *Config) {
+		if cfg.SnapshotRate = 1000; cfg.Name == "n1" {
+			small(cfg)
+		}
+	})
+	first, third := c.nodes[0], c.nodes[2]
+	if _, err := first.TransferLeadership(t.Context(), "n1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.stopNode(1); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, first, raw(first, sqlplan.Write, "INSERT INTO kv VALUES(1000, hex(zeroblob(1000000)))", false))
+	insert(t, first, 0, 500)
+	until(t, "the log is cut", func() bool { return base(first) > 100 })
+	second := c.restart(t, 1)
+	until(t, "the leader sends an image", func() bool { return metric(t, first, "snapshot_transfers_active") == 1 })
+	if _, err := first.TransferLeadership(t.Context(), "n3"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it sends it no more", func() bool { return metric(t, first, "snapshot_transfers_active") == 0 })
+	insert(t, third, 500, 510)
+	if got := count(t, second, pgwire.Linearizable); got != 511 {
+		t.Errorf("the member that was behind reads %d rows, want 511", got)
+	}
+}
+
+// metric returns the sum of a node's gauges of the name.
+func metric(t *testing.T, n *Node, name string) (sum float64) {
+	t.Helper()
+	families, err := n.cfg.Gatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if strings.HasSuffix(f.GetName(), name) {
+			for _, m := range f.GetMetric() {
+				sum += m.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
 }

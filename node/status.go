@@ -30,6 +30,7 @@ func (n *Node) observe(ticked bool) {
 	}
 	if changed {
 		n.logRole(old)
+		n.endImages(old.Role)
 	}
 }
 
