@@ -62,8 +62,12 @@ func (n *Node) waitError(ctx context.Context, index raft.Index, err error) error
 	case n.stopping():
 		return errStopping()
 	case errors.Is(context.Cause(ctx), errQuorumTimeout) && index > 0:
+		hint := "It may be busy with a large statement, or have just started: try again, or another member."
+		if n.disk.full() != nil {
+			hint = "Its disk is full, so it takes no entries: make room (see /readyz/disk), or connect to another member."
+		}
 		return errcode.Newf(errcode.CannotConnectNow, "this node is behind: after %v it still has %d committed entries to apply before the read", n.cfg.QuorumTimeout, index-min(index, n.progress.applied())).
-			WithHint("It may be busy with a large statement, or have just started: try again, or another member. SET quorate.read_consistency = 'stale' reads what this node has.")
+			WithHint("%s SET quorate.read_consistency = 'stale' reads what this node has.", hint)
 	case errors.Is(context.Cause(ctx), errQuorumTimeout):
 		return errcode.Newf(errcode.CannotConnectNow, "the cluster has no quorum: no leader could confirm the read within %v", n.cfg.QuorumTimeout).
 			WithHint("A majority of the members must be up and connected; see quorate status. SET quorate.read_consistency = 'stale' reads what this node has.")

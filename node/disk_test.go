@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"quorate/internal/errcode"
+	"quorate/internal/exitcode"
 	"quorate/internal/vfs"
 	"quorate/pgwire"
 	"quorate/raft"
@@ -62,6 +63,22 @@ func failedCheck(n *Node, name string) error {
 		}
 	}
 	return errors.New("there is no such check")
+}
+
+// TestFirstStartWithoutRoom starts a node where there is no room for its log: it is
+// the disk that it blames, not the data directory.
+func TestFirstStartWithoutRoom(t *testing.T) {
+	full := vfs.Inject(vfs.OS{}, func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpWrite || op.Kind == vfs.OpPreallocate {
+			return vfs.Fault{Err: syscall.ENOSPC}
+		}
+		return vfs.Fault{}
+	})
+	_, err := open(context.Background(), testConfig(t, "n1", t.TempDir()), listeners{}, full)
+	var exit *exitcode.Error
+	if !errors.As(err, &exit) || exit.Code != exitcode.DiskFull || exit.Hint != hintRoom {
+		t.Errorf("%+v", err)
+	}
 }
 
 // refused writes through a node and shows that it is told, long before its

@@ -126,6 +126,10 @@ func (n *Node) findCluster(ctx context.Context) (*clusterAnswer, error) {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx) // this node is told to stop
 		}
+		var refusal *transport.Refusal
+		if errors.As(err, &refusal) && refusal.Code == transport.RefusedToken { // waiting does not change it
+			return nil, &exitcode.Error{Code: exitcode.Usage, Err: fmt.Errorf("cannot join: %s", refusal.Message), Hint: refusal.Hint}
+		}
 		n.cfg.Logger.Warn().Str("component", "join").Err(err).Msg("no member has told about the cluster yet")
 		select {
 		case <-time.After(joinPause):
@@ -156,7 +160,7 @@ func (n *Node) askMembers(ctx context.Context, o order) (*orderAnswer, error) {
 	for _, address := range n.joinAddresses() {
 		reply, err := n.callAddress(ctx, address, request)
 		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", address, err))
+			failed = errors.Join(failed, err)
 			continue
 		}
 		answer := new(orderAnswer)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"net"
 	"slices"
 	"time"
 
@@ -42,6 +43,27 @@ type leaver struct {
 	since time.Time
 }
 
+// warnAddress says when the others connect to this node where it does not listen:
+// it then hears nothing of them but what it asks for, and cannot take part.
+func (n *Node) warnAddress() {
+	m, ok := n.member(n.id)
+	if !ok || m.Address == n.cfg.PeerAdvertise || samePlace(m.Address, n.cfg.PeerListen) {
+		return
+	}
+	n.cfg.Logger.Warn().Str("component", "transport").Str("address", m.Address).Str("listen", n.cfg.PeerListen).
+		Str("hint", "Start it with a --peer-listen that fits, or tell the cluster: quorate member update "+m.Name+" HOST:PEERPORT.").
+		Msg("the other members connect to another address than this node's")
+}
+
+// samePlace reports whether a connection to the address may reach the listener.
+// Host names are not looked up.
+func samePlace(address, listener string) bool {
+	host, port, _ := net.SplitHostPort(address)
+	listenHost, listenPort, _ := net.SplitHostPort(listener)
+	ip, listenIP := net.ParseIP(host), net.ParseIP(listenHost)
+	return port == listenPort && (ip == nil || listenIP == nil || listenIP.IsUnspecified() || ip.Equal(listenIP))
+}
+
 // showMembers tells the rest of the node when the members have changed. The
 // driver's goroutine calls it.
 func (n *Node) showMembers(now raft.ConfigurationAt) {
@@ -57,6 +79,10 @@ func (n *Node) showMembers(now raft.ConfigurationAt) {
 	}
 	n.peersPending = true
 	n.logMembers(old, now)
+	before, was := old.Configuration.Member(n.id)
+	if m, is := n.member(n.id); was && is && m.Address != before.Address {
+		n.warnAddress()
+	}
 }
 
 // showPeers tells the transport whom to talk to, and whom not any more. It is

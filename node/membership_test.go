@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"quorate/admin"
 	"quorate/internal/exitcode"
 	"quorate/internal/value"
@@ -360,6 +362,31 @@ func TestJoinRefused(t *testing.T) {
 	cfg.DataDir, cfg.WALDir = t.TempDir(), t.TempDir()
 	cfg.Join = c.nodes[0].cfg.PeerAdvertise
 	refuses(t, cfg, exitcode.Failed, `member "n1" is at`, "--name")
+	cfg.ClusterToken = "another"
+	refuses(t, cfg, exitcode.Usage, "cannot join: the cluster tokens of n1 and n1 differ", "--cluster-token")
+}
+
+// TestAddressWarning starts a member at an address at which the others do not look
+// for it, and at one under which they find it.
+func TestAddressWarning(t *testing.T) {
+	for listen, warns := range map[string]bool{
+		"127.0.0.1:7432": false, "0.0.0.0:7432": false, "localhost:7432": false,
+		"127.0.0.2:7432": true, "127.0.0.1:7433": true,
+	} {
+		cfg := testConfig(t, "n1", t.TempDir())
+		made(t, cfg) // at 127.0.0.1:7432
+		var log strings.Builder
+		cfg = testConfig(t, "n1", cfg.DataDir)
+		cfg.PeerListen, cfg.PeerAdvertise, cfg.Logger = listen, listen, zerolog.New(&log)
+		n, err := open(t.Context(), cfg, bind(t), vfs.OS{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.release()
+		if got := strings.Contains(log.String(), "quorate member update n1 HOST:PEERPORT"); got != warns {
+			t.Errorf("listening at %s it warns: %v, want %v; it logs %s", listen, got, warns, log.String())
+		}
+	}
 }
 
 // TestRemoveAfterADeath removes a member right after another one of three has died:

@@ -162,6 +162,7 @@ func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node,
 	n.pg = &pgwire.Server{Backend: n, Logger: cfg.Logger.With().Str("component", "pgwire").Logger(), Version: cfg.Version, Metrics: pgwire.NewMetrics(),
 		QuorumTimeout: cfg.QuorumTimeout}
 	n.showCore()
+	n.warnAddress()
 	if err := n.registerMetrics(cfg.Metrics); err != nil {
 		return nil, fmt.Errorf("node: register metrics: %w", err)
 	}
@@ -315,7 +316,7 @@ func exitError(err error) error {
 	case damaged:
 		return &exitcode.Error{Code: exitcode.DataDir, Err: err, Hint: hintDatabase}
 	case full:
-		return &exitcode.Error{Code: exitcode.DiskFull, Err: err, Hint: "Make room on the disk and start the node again: nothing that was acknowledged is lost."}
+		return &exitcode.Error{Code: exitcode.DiskFull, Err: err, Hint: hintRoom}
 	}
 	return &exitcode.Error{Code: exitcode.Failed, Err: err, Hint: "The node has stopped so that it cannot do harm; see the log above, then start it again."}
 }

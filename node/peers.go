@@ -50,7 +50,10 @@ func (h peerHandler) Disconnected(id raft.NodeID, err error) {
 // is no cluster for this node to be part of.
 func (h peerHandler) Refused(id raft.NodeID, address string, reason error) {
 	n := h.node
-	event := n.cfg.Logger.Warn().Str("component", "transport").Str("peer", n.memberName(id)).Str("address", address).Err(reason)
+	event := n.cfg.Logger.Warn().Str("component", "transport").Str("address", address).Err(reason)
+	if id != 0 { // a node that asks to join has none yet
+		event.Str("peer", n.memberName(id))
+	}
 	var refusal *transport.Refusal
 	if !errors.As(reason, &refusal) {
 		event.Msg("connection closed")

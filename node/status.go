@@ -135,7 +135,7 @@ func (n *Node) Checks() []admin.Check {
 	defer cancel()
 	read := n.CatchUp(ctx)
 	if errors.Is(read, context.DeadlineExceeded) {
-		read = fmt.Errorf("no quorum confirmed a read within %v", readyTimeout)
+		read = fmt.Errorf("no read was confirmed by a quorum and ready to be answered here within %v", readyTimeout)
 	}
 	return []admin.Check{{Name: "leader", Err: leader}, {Name: "applied", Err: applied}, {Name: "read_index", Err: read}, {Name: "disk", Err: n.disk.full()}, {Name: "sessions", Err: sessions}}
 }

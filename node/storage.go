@@ -70,6 +70,8 @@ func (n *Node) openStorage(ctx context.Context) (state raft.State, err error) {
 	return state, n.checkName(configuration.Configuration)
 }
 
+const hintRoom = "Make room on the disk and start the node again: nothing that was acknowledged is lost."
+
 const hintReseed = "A voter that has lost its log can undo committed writes: remove this member, empty its data directory and add it again."
 
 // openSnapshots opens the directory of images, and goes on with an installation
@@ -116,6 +118,9 @@ func termAt(s *raft.State, i raft.Index) raft.Term {
 
 // dirError says that the data directory cannot be used.
 func (n *Node) dirError(err error, hint string) error {
+	if vfs.IsNoSpace(err) {
+		return &exitcode.Error{Code: exitcode.DiskFull, Err: fmt.Errorf("data directory %s: %w", n.cfg.DataDir, err), Hint: hintRoom}
+	}
 	return &exitcode.Error{Code: exitcode.DataDir, Err: fmt.Errorf("data directory %s: %w", n.cfg.DataDir, err), Hint: hint}
 }
 

@@ -27,7 +27,7 @@ func (r *Raft) TransferLeadership(to NodeID) error {
 		return ErrTransferring
 	}
 	if to == r.id {
-		return alreadyDone("member %s leads already", to)
+		return alreadyDone("member %s leads already", r.label(to))
 	}
 	p, err := r.heir(to)
 	if err != nil {
@@ -37,6 +37,14 @@ func (r *Raft) TransferLeadership(to NodeID) error {
 	r.handOver(p)
 	r.checkInvariants()
 	return nil
+}
+
+// label is what people call the member with this id.
+func (r *Raft) label(id NodeID) string {
+	if m, ok := r.newest().Configuration.Member(id); ok {
+		return m.label()
+	}
+	return id.String()
 }
 
 // heir returns the member to hand over to.
@@ -52,11 +60,11 @@ func (r *Raft) heir(to NodeID) (*peer, error) {
 	case p == nil || p.leaving != 0:
 		return nil, notPossible("there is no member %s", to)
 	case !p.voter:
-		return nil, notPossible("member %s is no voter, so it cannot lead; promote it first", to)
+		return nil, notPossible("member %s is no voter, so it cannot lead; promote it first", r.label(to))
 	case !r.active(p):
-		return nil, retryLater("member %s was not heard from lately", to)
+		return nil, retryLater("member %s was not heard from lately", r.label(to))
 	case p.full:
-		return nil, retryLater("member %s has no room on its disk", to)
+		return nil, retryLater("member %s has no room on its disk", r.label(to))
 	}
 	return p, nil
 }

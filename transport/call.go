@@ -54,7 +54,7 @@ func CallAddress(ctx context.Context, c CallConfig, address string, request []by
 			return nil
 		},
 	}
-	return d.call(ctx, "the member at "+address, address, c.IdleTimeout, request)
+	return d.call(ctx, address, address, c.IdleTimeout, request)
 }
 
 // Call asks a member, or a guest, one question on a connection of its own, and

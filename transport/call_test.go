@@ -100,7 +100,7 @@ func TestCallAddress(t *testing.T) {
 		}
 	}
 	if _, err := CallAddress(context.Background(), CallConfig{Self: self}, "127.0.0.1:1", nil); err == nil ||
-		!strings.HasPrefix(err.Error(), "transport: connect to the member at 127.0.0.1:1: ") {
+		!strings.HasPrefix(err.Error(), "transport: connect to 127.0.0.1:1: ") {
 		t.Errorf("to nobody: %v", err)
 	}
 }

@@ -24,6 +24,10 @@ type dialler struct {
 func (d *dialler) connect(ctx context.Context, name, address string) (*wire, Hello, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	where := address
+	if name != address {
+		where = name + " at " + address
+	}
 	conn, err := d.dial(ctx, address)
 	if err != nil {
 		return nil, Hello{}, fmt.Errorf("transport: connect to %s: %w", name, err)
@@ -35,7 +39,7 @@ func (d *dialler) connect(ctx context.Context, name, address string) (*wire, Hel
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, Hello{}, fmt.Errorf("transport: handshake with %s at %s: %w", name, address, w.reason(err))
+		return nil, Hello{}, fmt.Errorf("transport: handshake with %s: %w", where, w.reason(err))
 	}
 	w.process = hello.Process
 	return w, hello, nil

@@ -124,6 +124,9 @@ func requestError(method, endpoint string, err error) error {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("no answer in time")
+	}
 	var dial *net.OpError
 	switch {
 	case errors.Is(err, context.Canceled):

@@ -145,7 +145,7 @@ func parse(field reflect.Value, text string) error {
 	case *time.Duration:
 		d, err := time.ParseDuration(text)
 		if err != nil || d <= 0 {
-			return errors.New("expected a duration with a unit, such as 50ms or 10s")
+			return errors.New("expected a duration with a unit, more than 0, such as 50ms or 10s")
 		}
 		*target = d
 	default:

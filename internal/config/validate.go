@@ -109,6 +109,13 @@ func (c *Loaded) validate() error {
 	if c.SegmentBytes < segmentBytesMin || c.SegmentBytes > segmentBytesMax {
 		return c.bad("wal.segment-bytes", c.SegmentBytes, "expected 12KiB to 1GiB", "16MiB suits most disks.")
 	}
+	if delay := time.Duration(c.BatchDelay); delay >= c.QuorumTimeout {
+		return c.bad("raft.max-batch-delay", c.BatchDelay, fmt.Sprintf("it must be shorter than quorum-timeout, %v, after which statements fail", c.QuorumTimeout),
+			"0s suits almost every disk; otherwise try a quarter of the time that a flush takes.")
+	}
+	if c.Heartbeat < heartbeatMin {
+		return c.bad("raft.heartbeat", c.Heartbeat, fmt.Sprintf("it must be at least %v", heartbeatMin), "50ms suits members in one place.")
+	}
 	if c.Heartbeat >= c.Election.Min {
 		return c.bad("raft.heartbeat", c.Heartbeat, fmt.Sprintf("it must be shorter than the shortest election timeout, %v", c.Election.Min),
 			"A third of raft.election's start is a good value: followers then miss two heartbeats before they call an election.")
@@ -148,6 +155,9 @@ func (c *Loaded) validateAddresses() error {
 	}
 	return nil
 }
+
+// heartbeatMin is the finest step of a node's clock.
+const heartbeatMin = time.Millisecond
 
 // What the log takes (raft/wal's Options).
 const segmentBytesMin, segmentBytesMax = 12 << 10, 1 << 30
