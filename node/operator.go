@@ -24,8 +24,10 @@ var _ admin.Operator = (*Node)(nil)
 
 // order is what travels to the leader.
 type order struct {
-	Op      orderOp     `json:"op"`
-	ID      raft.NodeID `json:"id,omitempty"` // of a member to add
+	Op orderOp `json:"op"`
+	// ID is that of a member to add; of one to remove, the one that is meant, as far
+	// as the node that passes the order on knows: another may come under its name.
+	ID      raft.NodeID `json:"id,omitempty"`
 	Name    string      `json:"name,omitempty"`
 	Address string      `json:"address,omitempty"`
 	Learner bool        `json:"learner,omitempty"`
@@ -169,6 +171,9 @@ func (n *Node) leadOrder(ctx context.Context, o order) (*orderAnswer, error) {
 	}
 	configuration := n.members.Load().Configuration
 	member, known := configuration.Named(o.Name)
+	if o.Op == opRemove && o.ID != 0 && o.ID != member.ID {
+		known = false // somebody else has the name
+	}
 	if !known && (o.Op != opTransfer || o.Name != "") {
 		return nil, &admin.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no member %q", o.Name), Hint: "See quorate member list."}
 	}
@@ -303,7 +308,7 @@ func (n *Node) orderError(err error) (refused *admin.Error, notLeader bool) {
 	switch {
 	case errors.As(err, &known):
 		return known, false
-	case errors.As(err, &other):
+	case errors.As(err, &other), errors.Is(err, driver.ErrChangeLost):
 		return nil, true
 	case errors.As(err, &conf):
 		return &admin.Error{Status: http.StatusConflict, Message: conf.Reason, Hint: "See quorate member list and quorate status."}, false
@@ -311,8 +316,6 @@ func (n *Node) orderError(err error) (refused *admin.Error, notLeader bool) {
 		return &admin.Error{Status: http.StatusConflict, Message: "the leader's disk is full; nothing was done", Hint: "Make room on its disk, or transfer the leadership."}, false
 	case errors.Is(err, driver.ErrTransferFailed):
 		return &admin.Error{Status: http.StatusConflict, Message: "the member did not take over in time; " + n.cfg.Name + " still leads", Hint: "See quorate status: it may be behind or not connected."}, false
-	case errors.Is(err, driver.ErrChangeLost):
-		return &admin.Error{Status: http.StatusConflict, Message: "the leader changed meanwhile; nothing was done", Hint: "Try again."}, false
 	case errors.Is(err, errOrderTimeout), errors.Is(err, driver.ErrChangeUnknown):
 		return &admin.Error{Status: http.StatusGatewayTimeout, Message: "the change was not confirmed in time; it may still be carried out",
 			Hint: "Look at quorate member list, then repeat it if need be."}, false
@@ -346,7 +349,8 @@ func (n *Node) PromoteMember(ctx context.Context, name string) (string, error) {
 
 // RemoveMember implements admin.Operator.
 func (n *Node) RemoveMember(ctx context.Context, name, force string) error {
-	_, err := n.carryOut(ctx, order{Op: opRemove, Name: name, Force: force})
+	meant, _ := n.members.Load().Configuration.Named(name)
+	_, err := n.carryOut(ctx, order{Op: opRemove, ID: meant.ID, Name: name, Force: force})
 	return err
 }
 

@@ -74,8 +74,9 @@ func (h peerHandler) Refused(id raft.NodeID, address string, reason error) {
 	case transport.RefusedCluster:
 		code = exitcode.DataDir
 	}
-	members := len(n.members.Load().Configuration.Members)
-	if !final && (members == 0 || n.refusals.add(id) <= members/2) {
+	n.refusals.add(id)
+	members := n.members.Load().Configuration.Members
+	if !final && n.refusals.of(members) <= len(members)/2 {
 		return // the others may well take us
 	}
 	n.end(&exitcode.Error{Code: code, Err: fmt.Errorf("member %q refuses this node: %s", n.memberName(id), refusal.Message), Hint: refusal.Hint})
@@ -95,21 +96,35 @@ func errRemoved() error {
 		Hint: "Its data is of no use any more. To bring it back, empty its data directory and start it with --join: it comes as a new member."}
 }
 
-// refusals are the members that will not have this one.
+// refusals are the nodes that will not have this one, strangers among them.
 type refusals struct {
 	mu sync.Mutex
-	by map[raft.NodeID]bool
+	by map[raft.NodeID]bool // guarded by mu
 }
 
-// add counts a member's refusal and returns how many refuse.
-func (r *refusals) add(id raft.NodeID) int {
+// refusalsMax is how many are remembered at most: more than there are members.
+const refusalsMax = 64
+
+// add notes a refusal.
+func (r *refusals) add(id raft.NodeID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.by == nil {
-		r.by = map[raft.NodeID]bool{}
+	if r.by == nil || len(r.by) == refusalsMax {
+		r.by = map[raft.NodeID]bool{} // members are dialled again and again
 	}
 	r.by[id] = true
-	return len(r.by)
+}
+
+// of returns how many of the members refuse.
+func (r *refusals) of(members []raft.Member) (count int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range members {
+		if r.by[members[i].ID] {
+			count++
+		}
+	}
+	return count
 }
 
 func (r *refusals) forget(id raft.NodeID) {
