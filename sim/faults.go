@@ -51,15 +51,24 @@ const (
 	Transfers
 	// GiveUps: clients give up waiting.
 	GiveUps
+	// Minorities: in the moment after it was elected, appended or committed
+	// something, a leader is cut off together with too few others, or dies.
+	Minorities
+	// Echoes: whoever campaigns or leads gets once more what it was sent in
+	// earlier terms.
+	Echoes
 
 	faultsEnd
 	// AllFaults are all of them.
 	AllFaults = faultsEnd - 1
+
+	// restlessFaults come with a restless plan only.
+	restlessFaults = Minorities | Echoes
 )
 
 var faultNames = []string{
 	"loss", "duplicates", "delays", "partitions", "clogs", "disconnects", "crashes", "torn-writes", "pauses", "skew",
-	"deposed", "churn", "stalls", "sync-errors", "bit-flips", "no-space", "membership", "transfers", "give-ups",
+	"deposed", "churn", "stalls", "sync-errors", "bit-flips", "no-space", "membership", "transfers", "give-ups", "minorities", "echoes",
 }
 
 // each calls f for every kind, in the order of their declaration.

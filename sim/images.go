@@ -90,6 +90,7 @@ func (n *node) makeImage(base raft.Index) *image {
 	if s.index < base || s.index < n.core.Status().Base || s.index == 0 {
 		return nil
 	}
+	n.world.oracle.state(n, "makes an image of")
 	return &image{
 		snapshot: raft.Snapshot{Index: s.index, Term: s.term, Configuration: n.core.ConfigurationAt(s.index)},
 		state:    s,

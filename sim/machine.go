@@ -88,6 +88,15 @@ func (s *machineState) apply(e *raft.Entry) outcome {
 	return before
 }
 
+// hash is never 0.
+func (s *machineState) hash() uint64 {
+	h := uint64(s.term)
+	for i := range s.registers {
+		h = mix(mix(mix(h, s.registers[i]), s.inserted[i]), s.sets[i])
+	}
+	return h | 1
+}
+
 // machine is a node's state machine. Like the real one, it keeps what it did
 // in the order in which it did it, but only a checkpoint makes it durable: a
 // crash takes it back to any index since.

@@ -32,6 +32,19 @@ func (w *World) change(n *node, c *driver.Change) *driver.Change {
 	return c
 }
 
+// changeAtOnce gives a leader that has committed nothing yet an order.
+func (w *World) changeAtOnce(n *node) {
+	if !w.happens(Minorities) || !w.chance(Membership, 30) {
+		return
+	}
+	r := w.source(Membership)
+	if c, ok := w.drawChange(n, r); ok {
+		w.count(Membership)
+		w.tracef("%v is asked at once to %v n%d", n, c.Op, uint64(c.Member.ID))
+		w.change(n, driver.NewConfChange(c))
+	}
+}
+
 // changeMembers gives the leader, or now and then somebody else, an order: add,
 // remove, promote, update. Now and then it gives two at once.
 func (w *World) changeMembers(r *rand.Rand) {

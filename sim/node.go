@@ -54,6 +54,7 @@ type node struct {
 	paused       bool
 	held         []func()                // what happens to a paused process, later
 	stalledUntil Time                    // the disk hangs
+	echoes       echoes                  // what it was sent once
 	fault        func(vfs.Op) vfs.Fault  // what the disk does next; nil: it works
 	open         map[uint64]*pendingCall // by sequence number; only looked up
 	calls        []*pendingCall          // the same, in order
@@ -212,7 +213,11 @@ func (n *node) turn() {
 	e.Ticks, e.Now = n.ticks, n.clock()
 	n.ticked += n.ticks
 	n.ticks = 0
+	role := n.core.Role()
 	n.driver.Turn(&e)
+	if now := n.core.Role(); now != role && (now == raft.Candidate || now == raft.Leader) {
+		n.world.echo(n)
+	}
 	n.checkStall()
 	n.takeOutcomes()
 	n.leaveIfRemoved()
@@ -221,8 +226,13 @@ func (n *node) turn() {
 	n.show()
 }
 
-// checkStall: a leader whose disk hangs does not stay one.
+// checkStall: a leader whose disk hangs does not stay one. One whose disk is
+// full may: it serves reads when nobody has room.
 func (n *node) checkStall() {
+	if n.full {
+		n.writeTick = n.ticked
+		return
+	}
 	bound := 2*2*n.world.plan.raft.ElectionTicks + 2
 	if n.writing && n.core.Role() == raft.Leader && n.ticked-n.writeTick > bound {
 		n.world.fail("%v leads, and its disk has not answered for %d ticks", n, n.ticked-n.writeTick)
@@ -272,6 +282,7 @@ func (n *node) Fetch(f raft.Fetch) {
 func (n *node) Send(messages []raft.Message) {
 	for _, m := range messages {
 		n.world.oracle.sent(n, &m)
+		n.world.remember(&m)
 		n.world.network.post(n.id, m.To, func(to *node) { to.inbox.Messages = append(to.inbox.Messages, m) })
 	}
 }

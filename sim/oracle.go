@@ -55,6 +55,8 @@ type commitment struct {
 	stamp     int64
 	outcome   outcome
 	applied   bool
+	// state is what the entries up to this one add up to, 0: nobody has applied it.
+	state uint64
 }
 
 // command names one for ever.
@@ -72,10 +74,12 @@ type member struct {
 	vote    raft.HardState
 	// configurations are the indices of those among written.
 	configurations []raft.Index
-	damaged        bool // a fault changed what was durable
+	changed        raft.Index // of these, the newest that it appended itself as leader in this turn
+	damaged        bool       // a fault changed what was durable
 
 	// Of one life.
 	term            raft.Term
+	committedIn     raft.Term // the last in which it led and committed something
 	commit, applied raft.Index
 }
 
@@ -150,11 +154,25 @@ func (o *oracle) cut(n *node, base raft.Index) {
 	o.must(int(base) <= len(o.committed), "%v cuts its log at %d, and only %d entries are committed", n, base, len(o.committed))
 }
 
-// installed: an image is what the committed entries up to its index add up to;
-// final compares the states.
+// installed: an image is what the committed entries up to its index add up to.
 func (o *oracle) installed(n *node, index raft.Index) {
 	o.must(int(index) <= len(o.committed), "%v installs an image up to %d, and only %d entries are committed", n, index, len(o.committed))
 	o.of(n).applied = index
+	o.state(n, "installs")
+}
+
+// state: the entries up to an index add up to one state, on whatever node,
+// through whatever restarts and images.
+func (o *oracle) state(n *node, does string) {
+	s := &n.machine.machineState
+	if s.index == 0 {
+		return
+	}
+	c, hash := &o.committed[s.index-1], s.hash()
+	if c.state == 0 {
+		c.state = hash
+	}
+	o.must(c.state == hash, "%v %s another state at entry %d than was seen before", n, does, s.index)
 }
 
 // extend: Log Matching. An index and a term name one entry and one history
@@ -202,6 +220,7 @@ func (o *oracle) refused(n *node, err error) {
 
 func (o *oracle) started(n *node) {
 	m := o.of(n)
+	o.state(n, "starts with")
 	m.term, m.commit, m.applied = 0, 0, n.machine.index
 }
 
@@ -224,6 +243,12 @@ func (o *oracle) wrote(n *node, w *driver.LogWrite) {
 	}
 	for i := range w.Entries {
 		m.written = o.extend(n, m, m.written, &w.Entries[i])
+	}
+	if n.core.Role() == raft.Leader {
+		if k := len(m.configurations); k > 0 && int(m.configurations[k-1]) >= first {
+			m.changed = m.configurations[k-1]
+		}
+		o.world.moment(n, 3)
 	}
 	o.must(o.committedIn(m.written) >= held, "%v overwrites committed entries after %d", n, o.committedIn(m.written))
 }
@@ -289,10 +314,20 @@ func (o *oracle) afterTurn(n *node) {
 	if commit > m.commit {
 		o.commits(n, m, term, commit)
 		m.commit = commit
+		if n.core.Role() == raft.Leader {
+			percent := 2
+			if m.committedIn != term {
+				percent = 40 // the first of its term
+			}
+			m.committedIn = term
+			o.world.moment(n, percent)
+		}
 	}
 	if n.core.Role() == raft.Leader {
 		o.leads(n, m, term)
 	}
+	m.changed = 0
+	o.bounded(n)
 }
 
 // commits: State Machine Safety, and what is committed is on the disks of a
@@ -319,8 +354,14 @@ func (o *oracle) commits(n *node, m *member, term raft.Term, commit raft.Index) 
 	}
 }
 
-// leads: Election Safety, and Leader Completeness for a new leader.
+// leads: Election Safety, and Leader Completeness for a new leader; a
+// configuration comes after a commit of its leader's term, and after the
+// configuration before it is committed (thesis §4.1).
 func (o *oracle) leads(n *node, m *member, term raft.Term) {
+	if m.changed > 0 {
+		last := len(o.committed) - 1
+		o.must(last >= 0 && o.committed[last].term >= term, "%v changes the members at %d, and has committed nothing in its term %d", n, m.changed, term)
+	}
 	if k := len(m.configurations); k > 1 {
 		o.must(int(m.configurations[k-2]) <= len(o.committed), "%v leads with two uncommitted configurations, %d and %d", n, m.configurations[k-2], m.configurations[k-1])
 	}
@@ -330,7 +371,18 @@ func (o *oracle) leads(n *node, m *member, term raft.Term) {
 		return
 	}
 	o.leaders[term] = n.id
+	voters := map[raft.NodeID]bool{}
+	for _, other := range o.world.nodes {
+		voters[other.id] = o.votes[ballot{other.id, term}] == n.id
+	}
+	if m.vote.Term == term && m.vote.Vote == n.id {
+		voters[n.id] = true // the only voter asks nobody
+	}
+	c := n.core.Status().Configuration.Configuration
+	o.must(hasMajority(&c, voters), "Election Safety: %v leads term %d without the votes of a majority", n, term)
 	o.world.elected(n)
+	o.world.moment(n, 40)
+	o.world.changeAtOnce(n)
 	i := len(o.committed)
 	for i > 0 && o.committed[i-1].term >= term {
 		i--
@@ -353,6 +405,7 @@ func (o *oracle) applied(n *node, e *raft.Entry, out outcome) {
 	}
 	o.must(chain(before, e) == c.hash, "%v applies another entry %d than was committed", n, e.Index)
 	o.must(int(e.Index) <= len(m.disk) && m.disk[e.Index-1] == c.hash, "%v applies entry %d before its own disk has it", n, e.Index)
+	o.state(n, "reaches")
 	if e.Type != raft.EntryNormal || c.applied {
 		return
 	}

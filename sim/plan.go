@@ -50,7 +50,7 @@ func drawFaults(r *rand.Rand) Faults {
 		return 0
 	}
 	var f Faults
-	AllFaults.each(func(kind Faults) {
+	(AllFaults &^ restlessFaults).each(func(kind Faults) {
 		if r.IntN(2) == 0 {
 			f |= kind
 		}
@@ -100,6 +100,11 @@ func drawPlan(r *rand.Rand, o *Options) plan {
 	p.keys = 1 + r.IntN(5)
 	p.readPercent = 10 + r.IntN(60)
 
+	// From a source of its own: a seed that is not restless is the run that it
+	// would be without this.
+	if own := rand.New(rand.NewPCG(o.Seed, 2)); o.Restless || own.IntN(4) == 0 {
+		p.makeRestless(own)
+	}
 	if p.faults&Membership != 0 {
 		// A damaged member and a removed one could be too many together.
 		p.faults &^= BitFlips
@@ -112,6 +117,27 @@ func drawPlan(r *rand.Rand, o *Options) plan {
 		p.duration = o.Duration
 	}
 	return p
+}
+
+// makeRestless makes leaders follow each other quickly and leave their entries
+// on few nodes, one message an entry: the histories in which the rules matter
+// that most runs never need.
+func (p *plan) makeRestless(r *rand.Rand) {
+	p.nodes = []int{3, 3, 4, 5, 5}[r.IntN(5)]
+	p.duration = 2*Second + Time(r.Int64N(int64(8*Second)))
+	p.raft.ElectionTicks, p.raft.HeartbeatTicks = 3+r.IntN(4), 1+r.IntN(2)
+	p.raft.MaxEntriesPerMessage = 1 + r.IntN(2)
+	p.latency = []Time{300, 2000, 5000}[r.IntN(3)]
+	p.fsync = []Time{100, 500, 3000}[r.IntN(3)]
+	p.lossPercent, p.maxDelay = r.IntN(10), 50*Millisecond+Time(r.Int64N(int64(500*Millisecond)))
+	// Many commands that nobody waits for: those who are cut off go on writing.
+	p.clients, p.thinkTime = 4+r.IntN(12), 2*Millisecond+Time(r.Int64N(int64(20*Millisecond)))
+	p.patience = 20*Millisecond + Time(r.Int64N(int64(500*Millisecond)))
+	p.readPercent = 10 + r.IntN(30)
+	p.faults |= restlessFaults | GiveUps
+	if r.IntN(2) == 0 { // nothing else, for other faults hide these
+		p.faults &= restlessFaults | GiveUps | Delays | Duplicates | Crashes | TornWrites | Stalls | Membership
+	}
 }
 
 // calm is the plan of a scenario: nothing happens that it does not ask for.

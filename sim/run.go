@@ -18,6 +18,8 @@ type Options struct {
 	Faults Faults
 	// Duration is how long faults last [0: the seed decides].
 	Duration Time
+	// Restless makes the plan restless, as that of one seed in four is anyhow.
+	Restless bool
 	// Trace, when not nil, is called with a line for each change of state.
 	Trace func(line string)
 }

@@ -147,6 +147,8 @@ type network struct {
 	// clogged nodes get what they are sent when the clog ends.
 	clogged []clog
 	lossy   bool // also what is under way is lost when a link is cut
+	// strandings counts those of restless runs; the newest made the cuts.
+	strandings int
 }
 
 type clog struct {

@@ -18,7 +18,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +36,7 @@ type settings struct {
 	nodes    int
 	seconds  float64
 	faults   string
+	restless bool
 	trace    bool
 	shrink   bool
 	parallel int
@@ -55,6 +55,7 @@ func parse(args []string, stderr io.Writer) (settings, sim.Options, error) {
 	f.IntVar(&s.nodes, "nodes", 0, "members of the cluster, 1 to 7; 0: each seed decides")
 	f.Float64Var(&s.seconds, "seconds", 0, "virtual seconds that faults last; 0: each seed decides")
 	f.StringVar(&s.faults, "faults", "all", "faults that may happen: all, none, or of "+sim.AllFaults.String())
+	f.BoolVar(&s.restless, "restless", false, "let leaders follow each other quickly in every run, not in one of four")
 	f.BoolVar(&s.trace, "trace", false, "with --seed: print a line for each change of state")
 	f.BoolVar(&s.shrink, "shrink", false, "with --seed: look for the smallest run that still fails")
 	f.BoolVar(&s.keep, "keep-going", false, "go on after a failure")
@@ -80,7 +81,7 @@ func parse(args []string, stderr io.Writer) (settings, sim.Options, error) {
 	if err != nil {
 		fmt.Fprintln(stderr, "quorate-sim:", err)
 	}
-	return s, sim.Options{Nodes: s.nodes, Faults: faults, Duration: sim.Time(s.seconds * float64(sim.Second))}, err
+	return s, sim.Options{Nodes: s.nodes, Faults: faults, Restless: s.restless, Duration: sim.Time(s.seconds * float64(sim.Second))}, err
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -186,6 +187,7 @@ func sameFlags(args []string) string {
 	for _, name := range []string{"seeds", "from", "minutes", "seed", "parallel", "planted"} {
 		f.String(name, "", "")
 	}
+	restless := f.Bool("restless", false, "")
 	for _, name := range []string{"trace", "shrink", "keep-going"} {
 		f.Bool(name, false, "")
 	}
@@ -197,6 +199,9 @@ func sameFlags(args []string) string {
 	}
 	if *seconds != 0 {
 		fmt.Fprintf(&b, "--seconds %v ", *seconds)
+	}
+	if *restless {
+		b.WriteString("--restless ")
 	}
 	if *faults != "all" {
 		fmt.Fprintf(&b, "--faults %s ", *faults)
@@ -221,22 +226,4 @@ func shrink(o sim.Options, total *sim.Totals, stdout io.Writer) bool {
 	args := []string{"--nodes", fmt.Sprint(smallest.Nodes), "--seconds", fmt.Sprint(float64(smallest.Duration) / float64(sim.Second)), "--faults", smallest.Faults.String()}
 	printFailure(stdout, &result, args)
 	return false
-}
-
-// commit names the program's source.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	name, changed := "unknown", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			name = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = " and changes"
-		}
-	}
-	return name + changed
 }

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"quorate/sim"
@@ -22,9 +24,9 @@ const (
 	plantedTime  = 60 * time.Second
 )
 
-// runPlanted builds the simulator with each of the bugs in it, the next while
-// the last one runs, and runs seeds until it is caught. The exit code is 0 when
-// all are.
+// runPlanted builds the simulator with each of the bugs in it and runs seeds
+// until it is caught, as many bugs at once as there are processors. The exit
+// code is 0 when all are caught.
 func runPlanted(which string, stdout io.Writer) int {
 	bugs := planted.Bugs
 	switch bug := planted.Named(which); {
@@ -39,6 +41,11 @@ func runPlanted(which string, stdout io.Writer) int {
 		fmt.Fprintf(stdout, "quorate-sim: no bug is called %q; --planted list names them\n", which)
 		return 2
 	}
+	root, err := moduleRoot()
+	if err != nil {
+		fmt.Fprintln(stdout, "quorate-sim:", err)
+		return 2
+	}
 	dir, err := os.MkdirTemp("", "quorate-sim")
 	if err != nil {
 		fmt.Fprintln(stdout, "quorate-sim:", err)
@@ -47,12 +54,12 @@ func runPlanted(which string, stdout io.Writer) int {
 	defer os.RemoveAll(dir)
 	caught := 0
 	began := time.Now()
-	for b := range buildAll(bugs, dir) {
-		verdict, ok := hunt(&b)
-		if ok {
+	for i, v := range huntAll(bugs, root, dir) {
+		h := <-v
+		if h.caught {
 			caught++
 		}
-		fmt.Fprintf(stdout, "%-34s %s\n", b.bug.Name, verdict)
+		fmt.Fprintf(stdout, "%-34s %s\n", bugs[i].Name, h.verdict)
 	}
 	fmt.Fprintf(stdout, "caught %d / planted %d in %d s\n", caught, len(bugs), int(time.Since(began).Seconds()))
 	if caught < len(bugs) {
@@ -61,59 +68,71 @@ func runPlanted(which string, stdout io.Writer) int {
 	return 0
 }
 
-// built is a simulator with a bug in it, or why it could not be built.
-type built struct {
-	bug    planted.Bug
-	binary string
-	err    error
+// hunted is what came of a bug.
+type hunted struct {
+	verdict string
+	caught  bool
 }
 
-// buildAll builds one after the other, one ahead of what is taken.
-func buildAll(bugs []planted.Bug, dir string) <-chan built {
-	out := make(chan built, 1)
-	go func() {
-		defer close(out)
-		root, err := moduleRoot()
-		for _, bug := range bugs {
-			b := built{bug: bug, binary: filepath.Join(dir, bug.Name), err: err}
-			if err == nil {
-				b.err = build(&b, root, dir)
+// huntAll returns where the verdicts will be, in the order of the bugs.
+func huntAll(bugs []planted.Bug, root, dir string) []chan hunted {
+	verdicts := make([]chan hunted, len(bugs))
+	for i := range verdicts {
+		verdicts[i] = make(chan hunted, 1)
+	}
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(bugs)) {
+		go func() {
+			for i := next.Add(1) - 1; i < int64(len(bugs)); i = next.Add(1) - 1 {
+				verdicts[i] <- buildAndHunt(&bugs[i], root, dir)
 			}
-			out <- b
-		}
-	}()
-	return out
+		}()
+	}
+	return verdicts
+}
+
+func buildAndHunt(bug *planted.Bug, root, dir string) hunted {
+	binary := filepath.Join(dir, bug.Name)
+	if err := build(bug, binary, root, dir); err != nil {
+		return hunted{verdict: "NOT BUILT: " + err.Error()}
+	}
+	defer os.Remove(binary)
+	return hunt(bug, binary)
 }
 
 func moduleRoot() (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Dir}}").Output()
+	dir, ours := strings.CutPrefix(strings.TrimSpace(string(out)), "quorate ")
+	if err == nil && !ours {
+		err = errors.New("this folder is of another module")
+	}
 	if err != nil {
 		return "", fmt.Errorf("planted bugs are built from the source: run this in the project's folder, with Go installed (%w)", err)
 	}
-	return strings.TrimSpace(string(out)), nil
+	return dir, nil
 }
 
 // build builds the simulator, with the bug's file in place of the real one.
-func build(b *built, root, dir string) error {
-	path := filepath.Join(root, filepath.FromSlash(b.bug.File))
+func build(bug *planted.Bug, binary, root, dir string) error {
+	path := filepath.Join(root, filepath.FromSlash(bug.File))
 	source, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	broken, err := b.bug.Apply(string(source))
+	broken, err := bug.Apply(string(source))
 	if err != nil {
 		return err
 	}
-	changed := filepath.Join(dir, b.bug.Name+".go")
+	changed := filepath.Join(dir, bug.Name+".go")
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
 	if err != nil {
 		return err
 	}
-	list := filepath.Join(dir, b.bug.Name+".json")
+	list := filepath.Join(dir, bug.Name+".json")
 	if err := errors.Join(os.WriteFile(changed, []byte(broken), 0o600), os.WriteFile(list, overlay, 0o600)); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-overlay", list, "-ldflags=-s -w", "-o", b.binary, "./cmd/quorate-sim")
+	cmd := exec.Command("go", "build", "-overlay", list, "-ldflags=-s -w", "-o", binary, "./cmd/quorate-sim")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
@@ -121,31 +140,27 @@ func build(b *built, root, dir string) error {
 	return nil
 }
 
-// hunt runs seeds until the bug is caught.
-func hunt(b *built) (verdict string, caught bool) {
-	if b.err != nil {
-		return "NOT BUILT: " + b.err.Error(), false
-	}
+// hunt runs seeds until one fails, and the same seed without the bug.
+func hunt(bug *planted.Bug, binary string) hunted {
 	ctx, cancel := context.WithTimeout(context.Background(), plantedTime)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, b.binary, "--seeds", fmt.Sprint(plantedSeeds)).Output()
-	os.Remove(b.binary)
+	args, kind := []string{"--parallel", "1", "--seeds", fmt.Sprint(plantedSeeds)}, ""
+	if bug.Restless {
+		args, kind = append(args, "--restless"), "restless "
+	}
+	out, err := exec.CommandContext(ctx, binary, args...).Output()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		return fmt.Sprintf("NOT CAUGHT by %d seeds or in %v: %v", plantedSeeds, plantedTime, err), false
+		return hunted{verdict: fmt.Sprintf("NOT CAUGHT by %d %sseeds or in %v: %v", plantedSeeds, kind, plantedTime, err)}
 	}
 	first, _, _ := strings.Cut(string(out), "\n")
-	seeds := "?"
-	if i := strings.LastIndex(string(out), "\nseeds "); i >= 0 {
-		seeds, _, _ = strings.Cut(string(out)[i+len("\nseeds "):], ",")
-	}
 	_, violation, _ := strings.Cut(first, ": ")
 	var seed uint64
 	if _, err := fmt.Sscanf(first, "seed %d,", &seed); err != nil {
-		return fmt.Sprintf("NOT CAUGHT: the simulator failed without naming a seed: %q", first), false
+		return hunted{verdict: fmt.Sprintf("NOT CAUGHT: the simulator failed without naming a seed: %q", first)}
 	}
-	if r := sim.Run(sim.Options{Seed: seed, Faults: sim.AllFaults}); r.Violation != "" {
-		return fmt.Sprintf("NOT CAUGHT: seed %d fails without the bug too: %s", seed, r.Violation), false
+	if r := sim.Run(sim.Options{Seed: seed, Faults: sim.AllFaults, Restless: bug.Restless}); r.Violation != "" {
+		return hunted{verdict: fmt.Sprintf("NOT CAUGHT: %sseed %d fails without the bug too: %s", kind, seed, r.Violation)}
 	}
-	return fmt.Sprintf("caught after %s seeds: %s", seeds, violation), true
+	return hunted{fmt.Sprintf("caught after %d %sseeds: %s", seed, kind, violation), true}
 }

@@ -13,6 +13,9 @@ type Bug struct {
 	// File is the source file, from the module's root; Old stands in it exactly
 	// once, and New takes its place.
 	File, Old, New string
+	// Restless: the hunt has restless seeds only, which are one in four of the
+	// others. The bug needs leaders that follow each other quickly.
+	Restless bool
 }
 
 // Apply returns the source with the bug in it.
