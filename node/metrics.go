@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"quorate/raft"
+	"quorate/transport"
 )
 
 // metrics are the node's own collectors. The prefix of a name is the folder
@@ -162,9 +163,23 @@ func (c *peerCollector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
+// peers returns one peer of each name: two with one label would spoil the whole
+// page. While a member is replaced under its name, both may be connected; then the
+// one that is a member counts.
+func (c *peerCollector) peers() map[string]transport.PeerState {
+	peers := map[string]transport.PeerState{}
+	for _, p := range c.node.transport.Peers() {
+		_, member := c.node.member(p.ID)
+		if _, taken := peers[p.Name]; !taken || member {
+			peers[p.Name] = p
+		}
+	}
+	return peers
+}
+
 // Collect sends the current values.
 func (c *peerCollector) Collect(ch chan<- prometheus.Metric) {
-	for _, p := range c.node.transport.Peers() {
+	for _, p := range c.peers() {
 		up := 0.0
 		if p.Connected {
 			up = 1

@@ -11,6 +11,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"quorate/internal/vfs"
+	"quorate/raft"
+	"quorate/transport"
 )
 
 var rewriteFlag = flag.Bool("rewrite", false, "write the reference pages anew")
@@ -81,6 +85,21 @@ func TestMetricsRegister(t *testing.T) {
 		t.Error("registering twice succeeds")
 	}
 	if err := n.registerMetrics(prometheus.NewRegistry()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMetricsOfNamesakes replaces a member under its name, so that for a while both
+// are known to the transport: the page is still served.
+func TestMetricsOfNamesakes(t *testing.T) {
+	n, stop, done := openOn(t, testConfig(t, "n1", t.TempDir()), vfs.OS{})
+	defer func() { stop(); <-done }()
+	until(t, "the transport knows the members", func() bool {
+		pending := true
+		return n.ask(t.Context(), func(*raft.Raft) { pending = n.peersPending }) && !pending
+	})
+	n.transport.SetPeers([]transport.Peer{{ID: 50, Name: "n2", Address: "127.0.0.1:1"}, {ID: 51, Name: "n2", Address: "127.0.0.1:1"}})
+	if _, err := n.cfg.Gatherer.Gather(); err != nil {
 		t.Error(err)
 	}
 }
