@@ -208,7 +208,7 @@ func (n *Node) refusal(err error) error {
 			WithHint("Make room; /readyz/disk of each member says where. Writes go on by themselves then. If only this node's disk is full, connect to another.")
 	case errors.Is(err, driver.ErrUnknown):
 		n.metrics.proposals.WithLabelValues("timeout").Inc()
-		return errcode.Newf(errcode.StatementCompletionUnknown, "this node was so far behind that it got the others' database: whether the statement was carried out is not known").
+		return errcode.Newf(errcode.StatementCompletionUnknown, "this node lost the outcome, because it got the others' database or its disk was full meanwhile: whether the statement was carried out is not known").
 			WithHint("Look at the data before you repeat the statement.")
 	}
 	return nil
