@@ -27,7 +27,13 @@ import (
 // kvCluster is a cluster with a table kv.
 func kvCluster(t *testing.T, members int, tune func(*Config)) *cluster {
 	t.Helper()
-	c := startClusterWith(t, members, func(int) vfs.FS { return vfs.OS{} }, tune)
+	return kvClusterOn(t, members, vfs.OS{}, tune)
+}
+
+// kvClusterOn is kvCluster on a file system.
+func kvClusterOn(t *testing.T, members int, fs vfs.FS, tune func(*Config)) *cluster {
+	t.Helper()
+	c := startClusterWith(t, members, func(int) vfs.FS { return fs }, tune)
 	execute(t, c.nodes[0], raw(c.nodes[0], sqlplan.Write, "CREATE TABLE kv(k INTEGER PRIMARY KEY, v TEXT) STRICT", true))
 	for _, n := range c.nodes {
 		if err := n.CatchUp(context.Background()); err != nil {
@@ -287,11 +293,21 @@ func small(cfg *Config) {
 // base is the index after which a node's log begins.
 func base(n *Node) raft.Index { i, _ := n.log.Base(); return i }
 
+// smallDisk is a file system that never has much room, as its node's settings allow.
+type smallDisk struct{ vfs.FS }
+
+// Free implements vfs.FS.
+func (smallDisk) Free(string) (int64, error) { return 16 << 20, nil }
+
 // TestBehindTheCut stops a follower for so long that the others cut the entries
 // that it needs. It gets an image and goes on; so does a node that joins. After a
-// restart everything is still there.
+// restart everything is still there. The disks are small: what an image must leave
+// free follows from the settings.
 func TestBehindTheCut(t *testing.T) {
-	c := kvCluster(t, 3, small)
+	c := kvClusterOn(t, 3, smallDisk{vfs.OS{}}, func(cfg *Config) {
+		small(cfg)
+		cfg.MinFreeBytes = 1 << 20
+	})
 	behind := (c.leader(t) + 1) % 3
 	if err := c.stopNode(behind); err != nil {
 		t.Fatal(err)

@@ -81,6 +81,7 @@ func (n *Node) openSnapshots() (err error) {
 	n.snapshots, err = snapshot.Open(snapshot.Options{
 		FS: n.fs, Dir: filepath.Join(n.cfg.DataDir, "snapshots"),
 		Make: n.makeImage, Size: n.fsm.Size, Received: n.received,
+		ReserveBytes: n.cfg.MinFreeBytes + 2*n.cfg.SegmentBytes, // the log keeps two segments ready
 	})
 	if err != nil {
 		return n.dirError(err, "")
