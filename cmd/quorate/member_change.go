@@ -120,6 +120,9 @@ func (c *clusterStatus) removal(name string) (string, error) {
 	if member == nil {
 		return "", failed(fmt.Errorf("there is no member %q", name), "quorate member list shows the members.")
 	}
+	if member.votes() && voters == 1 {
+		return "", failed(fmt.Errorf("%s is the last voter; without one there is no cluster", name), "Add or promote another first. To end the cluster, stop its nodes.")
+	}
 	lines := []string{fmt.Sprintf("%s (%s) will be removed for good: it stops, and its data directory cannot come back.", name, member.PeerAddr)}
 	if member.votes() {
 		lines = append(lines, fmt.Sprintf("The cluster will have %s instead of %d and survive the loss of %d.", plural(voters-1, "voter"), voters, max(voters-2, 0)/2))
