@@ -145,6 +145,7 @@ func (n *node) start() {
 	w.tracef("%v starts: term %d, log to %d, commit %d, applied %d", n, state.HardState.Term, state.Last, state.HardState.Commit, n.machine.index)
 	n.shown = ""
 	w.oracle.started(n)
+	w.unneededImage(n)
 	n.wake()
 	n.later(Time(w.rand.Int64N(int64(w.plan.interval))), n.tick)
 }

@@ -74,6 +74,7 @@ type member struct {
 	vote    raft.HardState
 	// configurations are the indices of those among written.
 	configurations []raft.Index
+	base           raft.Index // they are after it: the newest image's end, or the log's base at the start
 	changed        raft.Index // of these, the newest that it appended itself as leader in this turn
 	damaged        bool       // a fault changed what was durable
 
@@ -111,7 +112,7 @@ func (o *oracle) recovered(n *node, log *wal.Log, s *raft.State) {
 	hard := s.HardState
 	o.must(hard.Term > m.vote.Term || hard.Term == m.vote.Term && (m.vote.Vote == 0 || hard.Vote == m.vote.Vote),
 		"%v forgets its vote: term %d, vote %d on disk, after term %d, vote %d", n, hard.Term, uint64(hard.Vote), m.vote.Term, uint64(m.vote.Vote))
-	m.configurations = nil
+	m.configurations, m.base = nil, s.Base
 	m.written = o.chainOf(n, m, log, s)
 	kept := commonPrefix(m.written, m.disk)
 	if kept < len(m.disk) {
@@ -229,7 +230,7 @@ func (o *oracle) wrote(n *node, w *driver.LogWrite) {
 	m := o.of(n)
 	if s := w.Snapshot; s != nil {
 		m.written = o.prefix(n, s.Index, s.Term)
-		m.configurations = nil
+		m.configurations, m.base = nil, s.Index
 	}
 	if len(w.Entries) == 0 {
 		return
@@ -250,7 +251,11 @@ func (o *oracle) wrote(n *node, w *driver.LogWrite) {
 		}
 		o.world.moment(n, 3)
 	}
-	o.must(o.committedIn(m.written) >= held, "%v overwrites committed entries after %d", n, o.committedIn(m.written))
+	if kept := o.committedIn(m.written); kept < held {
+		// What a leader of a later term has committed without this node may go once
+		// more: messages from before that term were held back.
+		o.must(o.committed[kept].term > n.core.Term(), "%v overwrites committed entries after %d", n, kept)
+	}
 }
 
 // durable: a batch of writes was made durable, if one of them asked for it.
@@ -327,7 +332,19 @@ func (o *oracle) afterTurn(n *node) {
 		o.leads(n, m, term)
 	}
 	m.changed = 0
+	o.inForce(n, m)
 	o.bounded(n)
+}
+
+// inForce: a member's configuration is the newest in its log, as soon as it is
+// appended and no longer than it is there.
+func (o *oracle) inForce(n *node, m *member) {
+	newest := n.core.ConfigurationAt(n.core.Last()).Index
+	if k := len(m.configurations); k > 0 {
+		o.must(newest == m.configurations[k-1], "the configuration of entry %d is in force at %v, the newest in its log is that of %d", newest, n, m.configurations[k-1])
+		return
+	}
+	o.must(newest <= m.base, "the configuration of entry %d is in force at %v, and there is none in its log after %d", newest, n, m.base)
 }
 
 // commits: State Machine Safety, and what is committed is on the disks of a

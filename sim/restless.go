@@ -102,6 +102,25 @@ func (w *World) remember(m *raft.Message) {
 	}
 }
 
+// unneededImage: a node that starts gets an image, which was asked for earlier
+// and resumed; its own log may have all that is in it.
+func (w *World) unneededImage(n *node) {
+	l := w.leader()
+	if l == nil || l == n || !w.chance(Echoes, 30) {
+		return
+	}
+	c := l.core.Status().Configuration.Configuration
+	if _, member := c.Member(n.id); !member {
+		return
+	}
+	base, _ := l.log.Base()
+	if img := l.makeImage(base); img != nil {
+		w.count(Echoes)
+		img.from, img.term = l.id, l.core.Term()
+		n.receiveImage(*img)
+	}
+}
+
 // echo: a node that begins to campaign or to lead gets something once more.
 func (w *World) echo(n *node) {
 	if !w.chance(Echoes, 50) {

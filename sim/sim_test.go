@@ -93,7 +93,7 @@ func TestCorpus(t *testing.T) {
 func parseCorpus(line string) (Options, error) {
 	f := flag.NewFlagSet("", flag.ContinueOnError)
 	seed, nodes, seconds := f.Uint64("seed", 0, ""), f.Int("nodes", 0, ""), f.Float64("seconds", 0, "")
-	faults := f.String("faults", "all", "")
+	faults, restless := f.String("faults", "all", ""), f.Bool("restless", false, "")
 	if err := f.Parse(strings.Fields(line)); err != nil {
 		return Options{}, err
 	}
@@ -101,5 +101,5 @@ func parseCorpus(line string) (Options, error) {
 		return Options{}, fmt.Errorf("no --seed")
 	}
 	kinds, err := ParseFaults(*faults)
-	return Options{Seed: *seed, Nodes: *nodes, Faults: kinds, Duration: Time(*seconds * float64(Second))}, err
+	return Options{Seed: *seed, Nodes: *nodes, Faults: kinds, Restless: *restless, Duration: Time(*seconds * float64(Second))}, err
 }

@@ -224,6 +224,9 @@ func shrink(o sim.Options, total *sim.Totals, stdout io.Writer) bool {
 		return true
 	}
 	args := []string{"--nodes", fmt.Sprint(smallest.Nodes), "--seconds", fmt.Sprint(float64(smallest.Duration) / float64(sim.Second)), "--faults", smallest.Faults.String()}
+	if smallest.Restless {
+		args = append(args, "--restless")
+	}
 	printFailure(stdout, &result, args)
 	return false
 }
