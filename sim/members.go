@@ -143,14 +143,16 @@ func (n *node) leave() {
 	n.dead = true
 }
 
-// configurations returns those that may be in force on some node: the one at the
-// highest commit index, and what logs have after it.
+// configurations returns those that may be in force on some node: the newest
+// that is committed, and what logs have after it.
 func (w *World) configurations() []raft.Configuration {
 	committed := raft.ConfigurationAt{}
 	var all []raft.ConfigurationAt
 	for _, n := range w.nodes {
 		if n.up {
-			c := n.core.ConfigurationAt(n.core.Commit())
+			// Who committed it may be gone, and those who have it not know yet.
+			known := raft.Index(w.oracle.committedIn(w.oracle.of(n).written))
+			c := n.core.ConfigurationAt(max(known, n.core.Commit()))
 			if len(c.Configuration.Members) > 0 && (c.Index > committed.Index || len(committed.Configuration.Members) == 0) {
 				committed = c
 			}

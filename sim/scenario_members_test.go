@@ -141,3 +141,42 @@ func TestScenario20TransferToDeadMember(t *testing.T) {
 		s.end()
 	})
 }
+
+// A member loses its disk. The operator removes it, and it joins anew: with an
+// empty log and a new id, as a member that never was there. The old id stays out.
+func TestScenarioLostDiskJoinsAnew(t *testing.T) {
+	play(t, 3, func(s *scenario) {
+		leader := s.elect()
+		s.confirmMany(leader, 20)
+		lost := s.others(leader)[0]
+		lost.crash(powerLoss, s.rand)
+		lost.dead = true // nothing of it comes back
+		s.confirm(leader)
+		change := func(op raft.ConfChangeOp, m raft.Member) error {
+			return s.order(leader, driver.NewConfChange(raft.ConfChange{Op: op, Member: m}))
+		}
+		if err := change(raft.RemoveMember, raft.Member{ID: lost.id}); err != nil {
+			s.fail("the member was not removed: %v", err)
+		}
+		if refused := s.refusal(change(raft.AddMember, memberOf(lost, raft.Staging))); refused.Retry {
+			s.fail("its old id may come back later: %v", refused)
+		}
+		anew := s.joinNode()
+		if err := change(raft.AddMember, memberOf(anew, raft.Staging)); err != nil {
+			s.fail("the new member was not added: %v", err)
+		}
+		s.await("the new member to become a voter", 5*Second, func() bool {
+			c := anew.core.ConfigurationAt(anew.core.Commit()).Configuration
+			m, _ := c.Member(anew.id)
+			return m.Suffrage == raft.Voter
+		})
+		for _, n := range s.others(leader) {
+			if n != lost && n != anew {
+				s.isolate(n) // so the new member's disk counts
+			}
+		}
+		s.confirm(leader)
+		s.healLinks()
+		s.end()
+	})
+}
