@@ -169,8 +169,14 @@ func TestExactFunctionsAgreeWithTheLibrary(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				x := rapid.Float64Range(f.low, f.high).Draw(t, "x")
 				got, want := f.ours(x), f.library(x)
-				// Near a zero of sin and cos the library's own error is larger.
-				if diff := math.Abs(got - want); diff > 1e-15*math.Abs(want) && diff > 1e-16 {
+				// The library's own error is larger near a zero of sin and cos; and it
+				// takes asin and acos from the root of 1 - x*x, of which little is
+				// right near 1.
+				near := 1e-16
+				if name == "asin" || name == "acos" {
+					near = 5e-16 / math.Sqrt(1-x*x)
+				}
+				if diff := math.Abs(got - want); diff > 1e-15*math.Abs(want) && diff > near {
 					t.Fatalf("%s(%v) is %v, the library's %v", name, x, got, want)
 				}
 			})
