@@ -29,15 +29,11 @@ type Driver struct {
 	// does.
 	batchSince int64
 
-	// unsynced are the log writes that are not durable yet, oldest first, with
-	// the tick at which they were handed out.
-	unsynced []unsyncedWrite
-	stalls   int // how often a leader gave up because of them
-}
-
-type unsyncedWrite struct {
-	seq  uint64
-	tick int
+	// The log writes in (durable, written] are with the log writer. progress is the
+	// tick at which it last said that one is durable, or began to have some.
+	durable, written uint64
+	progress         int
+	stalls           int // how often a leader gave up because there was none
 }
 
 // Config is what a driver is made of. Numbers that are zero mean the default given
@@ -195,7 +191,10 @@ func (d *Driver) drain() {
 
 func (d *Driver) handOut(ready *raft.Ready) {
 	if ready.Seq != 0 {
-		d.unsynced = append(d.unsynced, unsyncedWrite{ready.Seq, d.tick})
+		if d.durable == d.written {
+			d.progress = d.tick
+		}
+		d.written = ready.Seq
 		d.out.Write(LogWrite{ready.Seq, ready.HardState, ready.Snapshot, ready.Entries, ready.Sync})
 	}
 	if ready.Snapshot != nil {
@@ -226,22 +225,20 @@ func (d *Driver) handOut(ready *raft.Ready) {
 
 func (d *Driver) persisted(seq uint64) {
 	d.core.Persisted(seq)
-	n := 0
-	for n < len(d.unsynced) && d.unsynced[n].seq <= seq {
-		n++
-	}
-	d.unsynced = append(d.unsynced[:0], d.unsynced[n:]...)
+	d.durable, d.progress = seq, d.tick
 }
 
 // watchDisk makes a leader whose disk hangs give up: what it cannot make
 // durable it should not lead, and its followers' heartbeats would keep it in
-// office for ever. A disk that is full is another matter: the core hands over to
-// whoever has room, and where nobody has, a leader that stays can serve reads.
+// office for ever. A disk that is busy does not hang: however much waits for it,
+// it is enough that some of it becomes durable. A disk that is full is another
+// matter: the core hands over to whoever has room, and where nobody has, a leader
+// that stays can serve reads.
 func (d *Driver) watchDisk() {
-	if d.core.Role() != raft.Leader || d.fullness.full || len(d.unsynced) == 0 {
+	if d.core.Role() != raft.Leader || d.fullness.full || d.durable == d.written {
 		return
 	}
-	if d.tick-d.unsynced[0].tick > 2*d.config.ElectionTicks {
+	if d.tick-d.progress > 2*d.config.ElectionTicks {
 		d.stalls++
 		d.core.StepDown()
 	}

@@ -424,3 +424,33 @@ func TestFlushOnce(t *testing.T) {
 		t.Errorf("when that is done, cuts up to %v, want another one", n.cuts)
 	}
 }
+
+// TestBusyDisk: a leader whose disk has more to do than it can, but does it, stays
+// leader; one whose disk does nothing for two election timeouts gives up.
+func TestBusyDisk(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	n := w.leader(0)
+	patience := 2 * n.driver.config.ElectionTicks
+	n.stalled = true
+	for range 2 * patience { // two writes come while one is made durable
+		for range 2 {
+			n.command()
+			w.pass(1)
+		}
+		n.stalled = false
+		n.sync(1)
+		n.stalled = true
+	}
+	if n.driver.core.Role() != raft.Leader {
+		t.Fatal("a leader whose disk is busy gave up")
+	}
+	if len(n.unsynced) == 0 {
+		t.Fatal("the disk was not busy")
+	}
+	for range patience + 2 {
+		w.pass(1)
+	}
+	if n.driver.core.Role() == raft.Leader || n.driver.Stalls() != 1 {
+		t.Errorf("a leader whose disk hangs is %v after %d stalls", n.driver.core.Role(), n.driver.Stalls())
+	}
+}
