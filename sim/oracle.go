@@ -253,8 +253,13 @@ func (o *oracle) wrote(n *node, w *driver.LogWrite) {
 	}
 	if kept := o.committedIn(m.written); kept < held {
 		// What a leader of a later term has committed without this node may go once
-		// more: messages from before that term were held back.
-		o.must(o.committed[kept].term > n.core.Term(), "%v overwrites committed entries after %d", n, kept)
+		// more: messages from before that term were held back. A message of that term
+		// may have come in the same turn, so the term before the turn counts.
+		term := m.term
+		if term == 0 {
+			term = n.core.Term()
+		}
+		o.must(o.committed[kept].term > term, "%v overwrites committed entries after %d", n, kept)
 	}
 }
 
