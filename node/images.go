@@ -154,6 +154,9 @@ type imageSink struct{ node *Node }
 
 func (s imageSink) Receive(h transport.ImageHeader) (transport.ImageWriter, error) {
 	n := s.node
+	if err := n.forgetImages(); err != nil {
+		return nil, err
+	}
 	w, err := n.snapshots.Receive(snapshot.Header{From: h.From, Term: h.Term, Snapshot: h.Snapshot, Bytes: h.Bytes, SHA256: h.SHA256})
 	log := n.cfg.Logger.With().Str("component", "snapshot").Str("peer", n.memberName(h.From)).Uint64("index", uint64(h.Snapshot.Index)).Logger()
 	if err != nil {

@@ -12,7 +12,7 @@ const (
 	// moves the commit index, which is written too.
 	maxWrites = 500
 	// maxImages bounds the images received and not yet installed.
-	maxImages = 8
+	maxImages = 2
 )
 
 // bounded looks at what waits for a node's log writer and its state machine.

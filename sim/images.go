@@ -63,7 +63,7 @@ func (n *node) SendImage(to raft.NodeID) {
 		img.from, img.term = n.id, term
 		n.later(n.imageTime(), func() {
 			target := w.node(to)
-			if target.up && !target.paused && !w.network.cut(n.id, to) && !w.network.cut(to, n.id) && !w.chance(Loss, w.plan.lossPercent) {
+			if target.up && !target.paused && target.takesImage() && !w.network.cut(n.id, to) && !w.network.cut(to, n.id) && !w.chance(Loss, w.plan.lossPercent) {
 				w.tracef("%v has sent n%d an image up to %d", n, uint64(to), img.snapshot.Index)
 				target.receiveImage(img)
 				sent.Index = img.snapshot.Index
@@ -97,9 +97,17 @@ func (n *node) makeImage(base raft.Index) *image {
 	}
 }
 
+// takesImage: the node has room for another image, as snapshot.Store judges.
+func (n *node) takesImage() bool {
+	n.forgetImages()
+	return len(n.images)+n.receiving < 2
+}
+
 // receiveImage makes an image durable and tells the driver.
 func (n *node) receiveImage(img image) {
+	n.receiving++
 	n.later(n.diskTime(), func() {
+		n.receiving--
 		n.images = append(n.images, img)
 		n.inbox.Images = append(n.inbox.Images, driver.Image{Snapshot: img.snapshot, From: img.from, Term: img.term})
 		n.wake()

@@ -25,7 +25,9 @@ type node struct {
 	machine machine
 	dead    bool    // its log is damaged, and it knows: it never comes back
 	images  []image // received
-	leaves  bool    // it was removed, and knows
+	// receiving are the images that are becoming durable.
+	receiving int
+	leaves    bool // it was removed, and knows
 	// skew is how fast its clock runs, and jumped by how much it is wrong.
 	skew   float64
 	jumped Time
@@ -115,7 +117,7 @@ func (n *node) start() {
 	if base, _ := log.Base(); base > n.machine.index {
 		n.install(base) // an installation that was interrupted
 	}
-	n.images = nil
+	n.images, n.receiving = nil, 0
 	state, err := log.State(n.machine.index)
 	if err != nil {
 		n.refuse(err)

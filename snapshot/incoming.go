@@ -57,6 +57,9 @@ func (s *Store) Receive(h Header) (*Writer, error) {
 		w.here = true
 		return w, nil
 	}
+	if len(s.received) >= maxReceived {
+		return nil, fmt.Errorf("snapshot: receive: %w", ErrBusy)
+	}
 	if p := s.partial; p != nil {
 		if p.writing {
 			panic("snapshot: Receive while an image is being received")

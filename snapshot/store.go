@@ -52,6 +52,14 @@ const (
 // removed; it is worth trying again.
 var ErrNoRoom = errors.New("there is not enough room on the disk")
 
+// ErrBusy says that maxReceived images wait to be installed.
+var ErrBusy = errors.New("images that came before wait to be installed")
+
+// maxReceived bounds the complete images of others. One may be on its way into the
+// database while a newer one comes; while the log's disk hangs, or the state
+// machine is slow, more would only fill the disk.
+const maxReceived = 2
+
 // ErrClosed is returned by a Store that is closed.
 var ErrClosed = errors.New("snapshot: closed")
 
