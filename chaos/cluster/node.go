@@ -6,10 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"quorate/internal/config"
 )
 
 // Node is one member.
@@ -70,7 +71,7 @@ func (n *Node) Start() error {
 		"--parent-pipe", "3",
 	}, n.membership...)
 	cmd := exec.Command(n.cluster.config.Binary, append(args, n.cluster.config.Flags...)...)
-	cmd.Env = withoutSettings(os.Environ())
+	cmd.Env = config.WithoutSettings(os.Environ())
 	cmd.Stderr = log
 	cmd.ExtraFiles = []*os.File{n.cluster.lifeline} // becomes descriptor 3
 	if err := n.cluster.spawner.start(cmd); err != nil {
@@ -155,15 +156,3 @@ func (n *Node) FillDisk(leave int64) error {
 
 // EmptyDisk gives the disk its full size again.
 func (n *Node) EmptyDisk() error { return n.cluster.spawner.grow(n.disk) }
-
-// withoutSettings removes quorate's variables: the members get everything by
-// flags.
-func withoutSettings(environ []string) []string {
-	var kept []string
-	for _, entry := range environ {
-		if !strings.HasPrefix(entry, "QUORATE_") {
-			kept = append(kept, entry)
-		}
-	}
-	return kept
-}

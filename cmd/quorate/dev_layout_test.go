@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"quorate/internal/config"
 	"quorate/internal/exitcode"
 )
 
@@ -152,8 +153,8 @@ func TestPrefixWriter(t *testing.T) {
 
 // Settings meant for a node by environment do not reach the nodes of dev.
 func TestWithoutSettings(t *testing.T) {
-	got := withoutSettings([]string{"PATH=/bin", "QUORATE_NAME=x", "HOME=/root"})
+	got := config.WithoutSettings([]string{"PATH=/bin", "QUORATE_NAME=x", "HOME=/root"})
 	if !reflect.DeepEqual(got, []string{"PATH=/bin", "HOME=/root"}) {
-		t.Errorf("withoutSettings: %v", got)
+		t.Errorf("WithoutSettings: %v", got)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"quorate/internal/config"
 )
 
 // devCluster are the processes of a dev cluster. One goroutine uses it.
@@ -70,7 +72,7 @@ func (c *devCluster) start(node devNode) error {
 		"--initial-cluster", c.layout.initialCluster(),
 		"--sql-listen", address(node.SQL), "--peer-listen", address(node.Peer), "--admin-listen", address(node.Admin),
 		"--log-format", "json", "--"+parentPipeFlag, "3")
-	cmd.Env = withoutSettings(os.Environ())
+	cmd.Env = config.WithoutSettings(os.Environ())
 	cmd.ExtraFiles = []*os.File{c.lifeline} // becomes descriptor 3
 	cmd.Stderr = log
 	if c.verbose {
@@ -130,18 +132,6 @@ func (c *devCluster) logTail(node devNode, lines int) string {
 	}
 	all := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
-}
-
-// withoutSettings removes our variables: the nodes get everything by flags,
-// and what is meant for another node must not reach these.
-func withoutSettings(environ []string) []string {
-	var kept []string
-	for _, entry := range environ {
-		if !strings.HasPrefix(entry, "QUORATE_") {
-			kept = append(kept, entry)
-		}
-	}
-	return kept
 }
 
 // lockedWriter lets several goroutines write whole lines.

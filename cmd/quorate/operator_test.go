@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"quorate/internal/config"
 	"quorate/internal/exitcode"
 )
 
@@ -109,7 +110,7 @@ func runQuorate(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()
 	var words bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(withoutSettings(os.Environ()), asQuorate+"=1")
+	cmd.Env = append(config.WithoutSettings(os.Environ()), asQuorate+"=1")
 	cmd.Stderr = &words
 	_ = cmd.Run() // the exit code says it
 	return cmd.ProcessState.ExitCode(), words.String()

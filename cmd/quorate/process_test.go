@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"quorate/internal/config"
 )
 
 // processes is a cluster of real processes that a test starts, stops and kills
@@ -113,7 +115,7 @@ func (p *processes) run(n *process, args []string) {
 	}
 	defer log.Close() // the process has its own
 	n.cmd = exec.Command(os.Args[0], args...)
-	n.cmd.Env = append(withoutSettings(os.Environ()), asQuorate+"=1")
+	n.cmd.Env = append(config.WithoutSettings(os.Environ()), asQuorate+"=1")
 	n.cmd.Stderr = log
 	n.cmd.Dir = p.dir
 	if err := n.cmd.Start(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"quorate/internal/config"
 	"quorate/internal/exitcode"
 )
 
@@ -26,7 +27,7 @@ func TestRecoverCluster(t *testing.T) {
 		var out, words bytes.Buffer
 		args = append([]string{"recover", "--config=", "--data-dir", p.nodes["n1"].dataDir}, args...)
 		cmd := exec.CommandContext(p.ctx, os.Args[0], args...)
-		cmd.Env = append(withoutSettings(os.Environ()), asQuorate+"=1")
+		cmd.Env = append(config.WithoutSettings(os.Environ()), asQuorate+"=1")
 		cmd.Stdout, cmd.Stderr = &out, &words
 		_ = cmd.Run() // the exit code says it
 		return cmd.ProcessState.ExitCode(), out.String(), words.String()

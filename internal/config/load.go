@@ -24,6 +24,13 @@ const envPrefix = "QUORATE_"
 // Variables with our prefix that are not settings of a node.
 var otherVariables = []string{envPrefix + "CONFIG", envPrefix + "ENDPOINT"}
 
+// WithoutSettings returns the environment without the variables of settings, for
+// a node that gets everything by flags: what is meant for another must not reach
+// it.
+func WithoutSettings(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool { return strings.HasPrefix(entry, envPrefix) })
+}
+
 // Sources are where values may come from.
 type Sources struct {
 	// Flags holds the flags that were given, by name, without dashes.
