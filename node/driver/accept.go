@@ -3,6 +3,7 @@ package driver
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"quorate/raft"
 	"quorate/sqlfsm"
@@ -34,8 +35,12 @@ type incarnation struct {
 type acceptedSeqs struct {
 	of   incarnation
 	low  uint64                      // everything below is settled at the origin
-	seqs map[uint64]transport.Reason // Accepted or, refused for good, DiskFull
+	seqs map[uint64]transport.Reason // Accepted; DiskFull: refused for good; undecided
 }
+
+// undecided is the mark of a number that the running call of take decides on. It
+// is never sent.
+const undecided transport.Reason = math.MaxUint8
 
 // flush proposes what other members want proposed, in runs of one origin, as
 // far as the batch has room.
@@ -88,11 +93,15 @@ func (a *acceptor) take(list []transport.Proposal, b *batch) int {
 		}
 		set := a.set(incarnation{p.Origin, h.Incarnation})
 		set.forget(p.LowWater)
-		if reason, seen := set.seqs[p.Seq]; seen || p.Seq < set.low {
+		reason, seen := set.seqs[p.Seq]
+		if reason == undecided {
+			continue // a second copy in the same list: the answer to the first is for both
+		}
+		if seen || p.Seq < set.low {
 			a.reply(p, h.Incarnation, reason) // below low: Accepted, and nobody waits for it
 			continue
 		}
-		set.seqs[p.Seq] = transport.Accepted // a second copy may be in the same list
+		set.seqs[p.Seq] = undecided
 		fresh, sets = append(fresh, p), append(sets, set)
 		a.data = append(a.data, restamp(p.Data, &h, a.driver.now))
 		b.take(p.Data)

@@ -454,3 +454,35 @@ func TestBusyDisk(t *testing.T) {
 		t.Errorf("a leader whose disk hangs is %v after %d stalls", n.driver.core.Role(), n.driver.Stalls())
 	}
 }
+
+// TestTwoCopiesInOneTurn gives a leader that takes no proposals just now two
+// copies of one. Neither may be told that it was accepted: its origin would wait
+// for good.
+func TestTwoCopiesInOneTurn(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	leader := w.leader(0)
+	w.pass(5)
+	origin := w.other(leader)
+	w.isolate(w.other(origin))
+	leader.change(NewTransfer(w.other(origin).id)) // which does not answer: proposals are refused meanwhile
+	p := origin.command()
+	origin.turn(0)
+	for _, parcel := range w.net {
+		if parcel.from == origin.id && parcel.to == leader.id {
+			w.net = append(w.net, parcel)
+			break
+		}
+	}
+	for len(w.net) > 0 {
+		w.deliverOne()
+	}
+	leader.turn(0)
+	w.rest()
+	if p.accepted {
+		t.Error("the origin was told that its command is accepted, and it was not")
+	}
+	w.pass(50)
+	if origin.commands.Pending() != 0 {
+		t.Error("the command has no outcome after the transfer has failed")
+	}
+}
