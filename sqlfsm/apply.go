@@ -202,6 +202,17 @@ func (f *FSM) applyEntry(e *Entry, r *Result, condemned *undone) error {
 	if r.Header, err = DecodeHeader(e.Data); err != nil {
 		return fmt.Errorf("entry %d: %w", e.Index, err)
 	}
+	switch r.Header.Kind {
+	case KindSQL:
+		return f.applySQL(e, r, condemned)
+	case KindMark:
+		return nil
+	}
+	return fmt.Errorf("entry %d: %w: kind %d, which this program does not know: update it", e.Index, errMalformed, r.Header.Kind)
+}
+
+// applySQL applies a command that consists of statements.
+func (f *FSM) applySQL(e *Entry, r *Result, condemned *undone) error {
 	if r.Header.SchemaVersion != f.meta.schemaVersion {
 		r.Err = ErrSchemaChanged
 		return nil

@@ -10,11 +10,26 @@ import (
 	"quorate/sqlplan/pgtype"
 )
 
+// Kind is what a command does.
+type Kind uint8
+
+const (
+	// KindSQL runs statements.
+	KindSQL Kind = 0
+	// KindMark changes nothing but the applied index: those who want to see all
+	// nodes at one index propose it.
+	KindMark Kind = 2
+)
+
 // Header is the fixed front of a command.
 type Header struct {
+	Kind Kind
 	// Origin, Incarnation and Seq name the command: the node whose client sent
 	// it, that node's incarnation, and a number within that.
 	Origin, Incarnation, Seq uint64
+	// LowWater is a number of the same incarnation: the origin waits for no
+	// command below it any more.
+	LowWater uint64
 	// Time is the command's clock in microseconds since the Unix epoch.
 	Time int64
 	// Seed starts the command's random stream.
@@ -24,8 +39,9 @@ type Header struct {
 }
 
 const (
-	commandVersion = 1
-	timeOffset     = 1 + 3*8
+	commandVersion = 2
+	originOffset   = 1 + 1
+	timeOffset     = originOffset + 4*8
 	headerBytes    = timeOffset + 8 + 32 + 8
 )
 
@@ -39,12 +55,14 @@ const (
 // below us, so it means another program version, or a bug.
 var errMalformed = errors.New("sqlfsm: malformed command")
 
-// AppendCommand appends the encoding of a command to dst.
+// AppendCommand appends the encoding of a command to dst. Only commands of
+// KindSQL have statements.
 func AppendCommand(dst []byte, h *Header, statements []sqlplan.Bound) []byte {
-	dst = append(dst, commandVersion)
+	dst = append(dst, commandVersion, byte(h.Kind))
 	dst = binary.BigEndian.AppendUint64(dst, h.Origin)
 	dst = binary.BigEndian.AppendUint64(dst, h.Incarnation)
 	dst = binary.BigEndian.AppendUint64(dst, h.Seq)
+	dst = binary.BigEndian.AppendUint64(dst, h.LowWater)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(h.Time))
 	dst = append(dst, h.Seed[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, h.SchemaVersion)
@@ -95,9 +113,11 @@ func DecodeHeader(data []byte) (Header, error) {
 		return Header{}, fmt.Errorf("%w: version %d; this program reads version %d: update it", errMalformed, data[0], commandVersion)
 	}
 	h := Header{
-		Origin:        binary.BigEndian.Uint64(data[1:]),
-		Incarnation:   binary.BigEndian.Uint64(data[9:]),
-		Seq:           binary.BigEndian.Uint64(data[17:]),
+		Kind:          Kind(data[1]),
+		Origin:        binary.BigEndian.Uint64(data[originOffset:]),
+		Incarnation:   binary.BigEndian.Uint64(data[originOffset+8:]),
+		Seq:           binary.BigEndian.Uint64(data[originOffset+16:]),
+		LowWater:      binary.BigEndian.Uint64(data[originOffset+24:]),
 		Time:          int64(binary.BigEndian.Uint64(data[timeOffset:])),
 		SchemaVersion: binary.BigEndian.Uint64(data[headerBytes-8:]),
 	}

@@ -2,6 +2,7 @@ package sqlfsm
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 
 // someCommand has something of everything.
 func someCommand() (Header, []byte) {
-	h := Header{Origin: 1, Incarnation: 2, Seq: 3, Time: -4, SchemaVersion: 5}
+	h := Header{Origin: 1, Incarnation: 2, Seq: 4, LowWater: 3, Time: -4, SchemaVersion: 5}
 	for i := range h.Seed {
 		h.Seed[i] = byte(i)
 	}
@@ -142,4 +143,21 @@ func reencode(data []byte) ([]byte, error) {
 		statements = append(statements, b)
 	}
 	return AppendCommand(nil, &h, statements), d.end()
+}
+
+// TestKinds: a mark moves the index and nothing else, whatever schema its origin
+// knew; a kind that this program does not know stops the node.
+func TestKinds(t *testing.T) {
+	f := openTest(t)
+	mark := AppendCommand(nil, &Header{Kind: KindMark, Time: testStart, SchemaVersion: 9}, nil)
+	before := f.meta
+	results, err := f.Apply([]Entry{{Index: 1, Term: 1, Data: mark}})
+	before.index, before.term = 1, 1
+	if err != nil || results[0].Err != nil || f.meta != before {
+		t.Errorf("a mark: %+v, %v; meta %+v, want %+v", results, err, f.meta, before)
+	}
+	unknown := AppendCommand(nil, &Header{Kind: 200}, nil)
+	if _, err := f.Apply([]Entry{{Index: 2, Term: 1, Data: unknown}}); !errors.Is(err, errMalformed) {
+		t.Errorf("a command of a kind that there is not: %v", err)
+	}
 }

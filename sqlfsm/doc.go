@@ -41,16 +41,21 @@
 //
 // Numbers are big endian; uvarint is encoding/binary's.
 //
-//	+---------+--------+-------------+-----+------+------+----------------+
-//	| version | origin | incarnation | seq | time | seed | schema version |
-//	|    1    |   8    |      8      |  8  |  8   |  32  |       8        |
-//	+---------+--------+-------------+-----+------+------+----------------+
-//	| statements: uvarint count, then each:                               |
-//	|   flags 1 (1: DDL, 2: returns rows) | uvarint length, SQL           |
-//	|   uvarint count of type changes, each: op 1 | relation | column |   |
-//	|     new name (each uvarint length, text) | type OID 4 | modifier 4  |
-//	|   uvarint count of arguments, each as value.Value.Append writes it  |
-//	+---------------------------------------------------------------------+
+//	+---------+------+--------+-------------+-----+-----------+
+//	| version | kind | origin | incarnation | seq | low water |
+//	|    1    |  1   |   8    |      8      |  8  |     8     |
+//	+---------+------+--------+-------------+-----+-----------+---------+
+//	| time 8 | seed 32 | schema version 8                               |
+//	+-------------------------------------------------------------------+
+//	| statements: uvarint count, then each:                             |
+//	|   flags 1 (1: DDL, 2: returns rows) | uvarint length, SQL         |
+//	|   uvarint count of type changes, each: op 1 | relation | column | |
+//	|     new name (each uvarint length, text) | type OID 4 | modifier 4|
+//	|   uvarint count of arguments, each as value.Value.Append writes it|
+//	+-------------------------------------------------------------------+
+//
+// A command of another kind than SQL has no statements. A mark moves the applied
+// index and does nothing else.
 //
 // # Rules of apply
 //
