@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,14 @@ type Mode int
 const (
 	Existing Mode = iota // read and write; the file must be there
 	Create               // read and write; the file is made if it is missing
+	// Immutable reads a file that nobody changes meanwhile, as it is: no lock is
+	// taken, nothing is written, and a WAL or journal beside it is not looked at
+	// (https://sqlite.org/c3ref/open.html, "immutable").
+	Immutable
 )
+
+// escapeURI are the characters that mean something in a file's URI.
+var escapeURI = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23")
 
 // Conn is a connection: see the package comment for who may use it when.
 type Conn struct {
@@ -42,12 +50,17 @@ type Conn struct {
 func Open(path string, mode Mode) (*Conn, error) {
 	initialize()
 	flags := int32(lib.SQLITE_OPEN_READWRITE | lib.SQLITE_OPEN_NOMUTEX | lib.SQLITE_OPEN_EXRESCODE)
-	if mode == Create {
+	uri := path
+	switch mode {
+	case Create:
 		flags |= lib.SQLITE_OPEN_CREATE
+	case Immutable:
+		flags = flags&^lib.SQLITE_OPEN_READWRITE | lib.SQLITE_OPEN_READONLY | lib.SQLITE_OPEN_URI
+		uri = "file:" + escapeURI.Replace(path) + "?immutable=1"
 	}
 	tls := libc.NewTLS()
 	c := &Conn{tls: tls, out: malloc(tls, 32)}
-	name, vfs := cString(tls, path), cString(tls, vfsName)
+	name, vfs := cString(tls, uri), cString(tls, vfsName)
 	defer free(tls, name)
 	defer free(tls, vfs)
 	rc := lib.Xsqlite3_open_v2(tls, name, c.out, flags, vfs)

@@ -269,6 +269,38 @@ func TestExclusive(t *testing.T) {
 	}
 }
 
+// An immutable connection reads a file that another one has locked, whatever its
+// name and permissions, and leaves nothing beside it.
+func TestImmutable(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "50% of #1?.db")
+	c := openPath(t, path)
+	exec(t, c, "CREATE TABLE t(a); INSERT INTO t VALUES (1); BEGIN IMMEDIATE")
+	if err := os.Chmod(path, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(path, Immutable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := query(r, "SELECT a FROM t"); got != "1" {
+		t.Errorf("read %s", got)
+	}
+	if err := r.Exec("INSERT INTO t VALUES (2)"); err == nil || !strings.Contains(err.Error(), "readonly") {
+		t.Errorf("INSERT: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.ReadDir(dir); err != nil || len(after) != len(before) {
+		t.Errorf("%d files beside it, then %d, %v", len(before), len(after), err)
+	}
+}
+
 // TestTemporaryFiles: a sort that does not fit into memory has its files beside
 // the database, without a name there, even when a crash has left one.
 func TestTemporaryFiles(t *testing.T) {
