@@ -62,6 +62,7 @@ type Node struct {
 	disk      *disk
 	lowLog    atomic.Bool // the log could not reserve room ahead
 	refusals  refusals
+	watch     *watch
 	fatal     chan error // the end, from goroutines that are not Run's
 
 	view    atomic.Pointer[view]
@@ -126,6 +127,7 @@ func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node,
 		images:    newQueue[imageOrder](),
 		chores:    newQueue[func() error](),
 		progress:  &progress{},
+		watch:     newWatch(),
 		fatal:     make(chan error, 1),
 		metrics:   newMetrics(),
 		drained:   make(chan struct{}),

@@ -28,6 +28,8 @@ func (h peerHandler) Replies(_ raft.NodeID, r []transport.ProposalReply) {
 	h.node.inbox.put(func(e *driver.Events) { e.Replies = append(e.Replies, r...) })
 }
 
+func (h peerHandler) Standing(from raft.NodeID, s transport.Standing) { h.node.watch.heard(from, s) }
+
 func (h peerHandler) Connected(peer transport.Hello) {
 	h.node.refusals.forget(peer.NodeID)
 	h.node.cfg.Logger.Info().Str("component", "transport").Str("peer", peer.Name).Str("peer_version", peer.Version).Msg("connected")

@@ -247,6 +247,8 @@ func (f *frame) hand(from raft.NodeID, h Handler) error {
 		h.Proposals(from, f.proposals)
 	case kindReplies:
 		h.Replies(from, f.replies)
+	case kindStanding:
+		h.Standing(from, *f.standing)
 	default:
 		return fmt.Errorf("%w: kind %d on a connection that carries messages", ErrMalformed, f.kind)
 	}

@@ -5,7 +5,8 @@
 // In come values of raft.Message, Proposal and ProposalReply, through Send,
 // SendProposals and SendReplies, which never block. Out they come at the other
 // member's Handler, in batches, in the order in which they were sent within
-// each of the three kinds. What cannot be carried is dropped and counted: Raft
+// each of the three kinds. A Standing comes after those that were sent before it,
+// or takes their place. What cannot be carried is dropped and counted: Raft
 // sends again what matters, and the node proposes again. SendImage and Call
 // block their caller; at the other member Config.Images and Config.Answer take
 // what comes. Of our packages this one imports raft, for its types, and
@@ -69,6 +70,7 @@
 //	   3  Replies    [[incarnation, seq, term, accepted, reason], …]
 //	   4  Ping       the sender's clock
 //	   5  Pong       the Ping's value
+//	   6  Standing   [quarantined, [[index, digest], …]]
 //	  16  Hello      {"node_id": …, …}
 //	  17  Welcome    {"node_id": …, …}
 //	  18  Refusal    {"code": …, "message": …, "hint": …}

@@ -16,6 +16,7 @@ const (
 	kindReplies   frameKind = 3
 	kindPing      frameKind = 4
 	kindPong      frameKind = 5
+	kindStanding  frameKind = 6
 	kindHello     frameKind = 16
 	kindWelcome   frameKind = 17
 	kindRefusal   frameKind = 18
@@ -239,6 +240,7 @@ type frame struct {
 	messages  []raft.Message
 	proposals []Proposal
 	replies   []ProposalReply
+	standing  *Standing
 	stamp     uint64
 }
 
@@ -257,6 +259,8 @@ func decodeFrame(body []byte, owned bool, from, to raft.NodeID, maxEntries int) 
 			f.proposals = r.proposals()
 		case kindReplies:
 			f.replies = r.replies()
+		case kindStanding:
+			f.standing = r.standing()
 		case kindPing, kindPong:
 			f.stamp = r.uint()
 		default:

@@ -48,6 +48,16 @@ func TestFrames(t *testing.T) {
 				replies = append(replies, r)
 			}
 			return hex.Dump(appendReplies(nil, replies))
+		case "standing":
+			s := Standing{Quarantined: d.HasArg("quarantined")}
+			for line := range strings.Lines(d.Input) {
+				var one Digest
+				var sum []byte
+				scan(t, line, "index=%d sum=%x", &one.Index, &sum)
+				copy(one.Sum[:], sum)
+				s.Digests = append(s.Digests, one)
+			}
+			return hex.Dump(appendStanding(nil, &s))
 		case "ping":
 			var stamp uint64
 			scan(t, d.Input, "%d", &stamp)
@@ -105,6 +115,8 @@ func describe(f frame) string {
 		return fmt.Sprintf("proposals %+v", f.proposals)
 	case kindReplies:
 		return fmt.Sprintf("replies %+v", f.replies)
+	case kindStanding:
+		return fmt.Sprintf("standing %+v", *f.standing)
 	}
 	return fmt.Sprintf("probe of kind %d: %d", f.kind, f.stamp)
 }
@@ -223,7 +235,7 @@ func drawReply(t *rapid.T) ProposalReply {
 }
 
 func drawFrame(t *rapid.T) (frame, []byte) {
-	f := frame{kind: rapid.SampledFrom([]frameKind{kindMessages, kindProposals, kindReplies, kindPing, kindPong}).Draw(t, "kind")}
+	f := frame{kind: rapid.SampledFrom([]frameKind{kindMessages, kindProposals, kindReplies, kindStanding, kindPing, kindPong}).Draw(t, "kind")}
 	switch n := rapid.IntRange(1, 4).Draw(t, "count"); f.kind {
 	case kindMessages:
 		for range n {
@@ -237,10 +249,22 @@ func drawFrame(t *rapid.T) (frame, []byte) {
 		for range n {
 			f.replies = append(f.replies, drawReply(t))
 		}
+	case kindStanding:
+		f.standing = drawStanding(t)
 	default:
 		f.stamp = drawUint[uint64](t, "stamp")
 	}
 	return f, encodeFrame(f)
+}
+
+func drawStanding(t *rapid.T) *Standing {
+	s := &Standing{Quarantined: rapid.Bool().Draw(t, "quarantined")}
+	for range rapid.IntRange(0, MaxStandingDigests).Draw(t, "digests") {
+		d := Digest{Index: raft.Index(drawUint[uint64](t, "index"))}
+		copy(d.Sum[:], rapid.SliceOfN(rapid.Byte(), len(d.Sum), len(d.Sum)).Draw(t, "sum"))
+		s.Digests = append(s.Digests, d)
+	}
+	return s
 }
 
 func encodeFrame(f frame) []byte {
@@ -251,6 +275,8 @@ func encodeFrame(f frame) []byte {
 		return appendProposals(nil, f.proposals)
 	case kindReplies:
 		return appendReplies(nil, f.replies)
+	case kindStanding:
+		return appendStanding(nil, f.standing)
 	}
 	return appendProbe(nil, f.kind, f.stamp)
 }
@@ -273,7 +299,7 @@ func TestFrameRoundTrip(t *testing.T) {
 			bound += proposalMaxBytes + len(want.proposals[i].Data)
 		}
 		bound += len(want.replies) * replyMaxBytes
-		if want.kind != kindPing && want.kind != kindPong && len(encoded) > bound {
+		if want.kind <= kindReplies && len(encoded) > bound {
 			t.Fatalf("%d bytes, estimated at most %d", len(encoded), bound)
 		}
 		for _, owned := range []bool{true, false} {
@@ -341,6 +367,11 @@ func plain(f frame) []any {
 		for _, r := range f.replies {
 			list = append(list, []any{r.Incarnation, r.Seq, uint64(r.Term), r.Accepted, uint64(r.Reason)})
 		}
+	case kindStanding:
+		for _, d := range f.standing.Digests {
+			list = append(list, []any{uint64(d.Index), d.Sum[:]})
+		}
+		return []any{uint64(f.kind), []any{f.standing.Quarantined, list}}
 	default:
 		return []any{uint64(f.kind), f.stamp}
 	}
@@ -390,6 +421,7 @@ func exampleFrames() [][]byte {
 		appendMessages(nil, []raft.Message{{Type: raft.AppendEntriesResponse, Term: 1 << 40, Index: 7, Reject: true, HintIndex: 4}, {Type: raft.PreVote}}),
 		appendProposals(nil, []Proposal{{Origin: 1 << 60, Term: 3, Seq: 9, LowWater: 8, Data: bytes.Repeat([]byte{7}, 300)}}),
 		appendReplies(nil, []ProposalReply{{Incarnation: 7, Seq: 9, Term: 3, Accepted: true}, {Seq: 10, Term: 4, Reason: Overloaded}}),
+		appendStanding(nil, &Standing{Digests: []Digest{{Index: 128, Sum: [16]byte{1}}}}),
 		appendProbe(nil, kindPing, 1<<33),
 	}
 }

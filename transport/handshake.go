@@ -22,7 +22,8 @@ import (
 //	1  the first
 //	2  messages tell of leadership transfers and full disks, entries carry
 //	   configurations
-const Protocol = 2
+//	3  members tell each other their effects digests
+const Protocol = 3
 
 // preamble opens every connection, so that whatever else knocks at the port is
 // known by its first bytes.

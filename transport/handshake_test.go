@@ -136,7 +136,7 @@ func TestOtherProtocol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "transport: refused by peer: n1 speaks version 2 of the peer protocol, n2 (quorate 9.0) speaks 7"
+	want := "transport: refused by peer: n1 speaks version 3 of the peer protocol, n2 (quorate 9.0) speaks 7"
 	if refusal.Code != RefusedProtocol || refusal.Error() != want {
 		t.Errorf("got  %v\nwant %s", refusal, want)
 	}

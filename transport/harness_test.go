@@ -24,6 +24,7 @@ type recorder struct {
 	messages  []raft.Message
 	proposals []Proposal
 	replies   []ProposalReply
+	standings []Standing
 	connected []Hello
 	lost      []error
 	refused   []refusedEvent
@@ -55,6 +56,10 @@ func (r *recorder) Proposals(_ raft.NodeID, p []Proposal) {
 
 func (r *recorder) Replies(_ raft.NodeID, p []ProposalReply) {
 	r.record(func() { r.replies = append(r.replies, p...) })
+}
+
+func (r *recorder) Standing(_ raft.NodeID, s Standing) {
+	r.record(func() { r.standings = append(r.standings, s) })
 }
 
 func (r *recorder) Connected(peer Hello) {

@@ -87,6 +87,7 @@ var (
 	errFrameKind   = errors.New("the frame is of an unknown kind")
 	errMessageType = errors.New("a message has an unknown type")
 	errEntryType   = errors.New("an entry has an unknown type")
+	errDigest      = errors.New("a digest is not 16 bytes long")
 )
 
 // reader reads values from the front of buf. After the first error every read

@@ -7,7 +7,7 @@ import (
 )
 
 // outbox is what waits to be sent to one peer: three bounded queues, each in
-// order. It takes things only while a connection stands, so a new connection
+// order, and the newest Standing. It takes things only while a connection stands, so a new connection
 // begins with nothing stale.
 type outbox struct {
 	maxCount      int
@@ -27,6 +27,7 @@ type batch struct {
 	messages      []raft.Message
 	proposals     []Proposal
 	replies       []ProposalReply
+	standing      *Standing
 	messageBytes  int // sum of messageBytes over messages
 	proposalBytes int
 }
@@ -174,6 +175,9 @@ func (b *batch) encode(buf []byte, flush func([]byte) error) ([]byte, error) {
 		n := prefix(rest, func(*ProposalReply) int { return replyMaxBytes })
 		add(appendReplies(buf, rest[:n]))
 		rest = rest[n:]
+	}
+	if b.standing != nil && err == nil {
+		add(appendStanding(buf, b.standing))
 	}
 	for rest := b.proposals; len(rest) > 0 && err == nil; {
 		n := prefix(rest, func(p *Proposal) int { return proposalMaxBytes + len(p.Data) })

@@ -118,3 +118,23 @@ func nextBody(r io.Reader) ([]byte, error) {
 	}
 	return readBody(r, int(length[0])<<24|int(length[1])<<16|int(length[2])<<8|int(length[3]))
 }
+
+// TestStandingGivesWay shows that of a member's standings only the newest waits,
+// and none without a connection.
+func TestStandingGivesWay(t *testing.T) {
+	o := outbox{wake: make(chan struct{}, 1)}
+	o.putStanding(&Standing{Quarantined: true})
+	var b batch
+	if o.take(&b); b.standing != nil {
+		t.Error("a standing waits though there is no connection")
+	}
+	o.setOpen(true)
+	o.putStanding(&Standing{Quarantined: true})
+	o.putStanding(&Standing{Digests: make([]Digest, 3)})
+	if o.take(&b); b.standing == nil || b.standing.Quarantined || len(b.standing.Digests) != 3 {
+		t.Errorf("what waits is %+v, not the newest", b.standing)
+	}
+	if b.reset(); b.standing != nil {
+		t.Error("a reset batch holds on to its standing")
+	}
+}

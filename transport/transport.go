@@ -20,6 +20,7 @@ type Handler interface {
 	Messages(from raft.NodeID, messages []raft.Message)
 	Proposals(from raft.NodeID, proposals []Proposal)
 	Replies(from raft.NodeID, replies []ProposalReply)
+	Standing(from raft.NodeID, standing Standing)
 	// Connected: from now on Send reaches the peer.
 	Connected(peer Hello)
 	// Disconnected follows each Connected when Send reaches the peer no more.

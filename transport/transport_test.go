@@ -34,6 +34,11 @@ func TestCarry(t *testing.T) {
 	}
 	b.await(t, "messages and proposal", func() bool { return len(b.messages) == 2 && len(b.proposals) == 1 })
 	a.await(t, "reply", func() bool { return len(a.replies) == 1 })
+	a.SendStanding(Standing{Digests: []Digest{{Index: 128, Sum: [16]byte{1}}}})
+	b.await(t, "standing", func() bool { return len(b.standings) == 1 })
+	if s := b.standings[0]; s.Quarantined || len(s.Digests) != 1 || s.Digests[0] != (Digest{Index: 128, Sum: [16]byte{1}}) {
+		t.Errorf("got the standing %+v", s)
+	}
 
 	if m := b.messages[0]; m.From != one || m.To != two || string(m.Entries[0].Data) != "small" || !bytes.Equal(m.Entries[1].Data, big) {
 		t.Errorf("got %v with %d entries", m.Type, len(m.Entries))
