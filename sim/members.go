@@ -170,7 +170,23 @@ func (w *World) configurations() []raft.Configuration {
 
 // hasMajority: the nodes are a majority of the configuration's voters.
 func hasMajority(c *raft.Configuration, nodes map[raft.NodeID]bool) bool {
-	voters, in := 0, 0
+	voters, in := countVoters(c, nodes)
+	return in > voters/2
+}
+
+// keepsMajority: nodes have a majority of c, whoever of the staging members is
+// promoted.
+func keepsMajority(c *raft.Configuration, nodes map[raft.NodeID]bool) bool {
+	voters, in := countVoters(c, nodes)
+	for _, m := range c.Members {
+		if m.Suffrage == raft.Staging && !nodes[m.ID] {
+			voters++
+		}
+	}
+	return in > voters/2
+}
+
+func countVoters(c *raft.Configuration, nodes map[raft.NodeID]bool) (voters, in int) {
 	for _, m := range c.Members {
 		if m.Suffrage == raft.Voter {
 			voters++
@@ -179,7 +195,7 @@ func hasMajority(c *raft.Configuration, nodes map[raft.NodeID]bool) bool {
 			}
 		}
 	}
-	return in > voters/2
+	return voters, in
 }
 
 // isMember: n is in the committed configuration, and in all that may follow it.

@@ -163,6 +163,7 @@ func (w *World) heal() {
 		n.skew, n.stalledUntil = 1, 0
 		n.disk.SetCapacity(0)
 		n.fault = nil
+		n.inbox.Changes = nil // the operators are gone
 		if n.up {
 			n.resume()
 		}
@@ -170,7 +171,8 @@ func (w *World) heal() {
 }
 
 // randomCore draws a majority of the members, of nodes that can start: a
-// majority of the committed configuration, and of any that may follow it.
+// majority of the committed configuration, and of any that may follow it. A leader
+// that is not drawn may still be heard, and promote who is staging.
 func (w *World) randomCore() map[raft.NodeID]bool {
 	for _, n := range w.nodes {
 		n.restart() // one that is damaged finds out
@@ -178,7 +180,7 @@ func (w *World) randomCore() map[raft.NodeID]bool {
 	configurations := w.configurations()
 	enough := func(core map[raft.NodeID]bool) bool {
 		for i := range configurations {
-			if !hasMajority(&configurations[i], core) {
+			if !keepsMajority(&configurations[i], core) {
 				return false
 			}
 		}
@@ -190,8 +192,10 @@ func (w *World) randomCore() map[raft.NodeID]bool {
 			core[n.id] = true
 		}
 	}
-	if !enough(core) {
-		panic("sim: faults have left no majority:" + w.describe())
+	for i := range configurations {
+		if !hasMajority(&configurations[i], core) {
+			panic("sim: faults have left no majority:" + w.describe())
+		}
 	}
 	return core
 }
@@ -245,6 +249,10 @@ func (w *World) describe() string {
 		s := n.core.Status()
 		fmt.Fprintf(&b, "\n  %v: %v of term %d, leader %d, log to %d, commit %d, applied %d, %d writes and %d reads open",
 			n, s.Role, s.Term, uint64(s.Leader), s.Last, s.Commit, s.Applied, len(n.calls), len(n.readers))
+		fmt.Fprintf(&b, "\n    members since %d:", s.Configuration.Index)
+		for _, m := range s.Configuration.Configuration.Members {
+			fmt.Fprintf(&b, " %s %v", m.Name, m.Suffrage)
+		}
 		for _, p := range s.Peers {
 			fmt.Fprintf(&b, "\n    of n%d: %s, match %d, next %d, active %v", uint64(p.ID), p.State, p.Match, p.Next, p.Active)
 		}
