@@ -68,6 +68,7 @@ func (f *FSM) setHooks() {
 			f.highest = true
 		}
 	})
+	db.SetPreupdateHook(f.effects.row)
 	db.SetWALHook(f.checkpointer.grown)
 }
 
@@ -136,6 +137,7 @@ func (f *FSM) applyBatch(entries []Entry, results []Result, condemned *undone) e
 		return nil
 	}
 	f.meta = before
+	f.ring.discard()
 	if !f.writer.db.Autocommit() {
 		f.runOwn(f.own.rollback) // the error that we have is the one that counts
 	}
@@ -162,9 +164,10 @@ func (f *FSM) runBatch(entries []Entry, results []Result, condemned *undone) err
 			}
 		}
 		f.meta.index, f.meta.term = e.Index, e.Term
+		f.ring.note(e.Index, f.meta.effects)
 	}
 	err := f.runOwn(f.own.setMeta, value.Int(int64(f.meta.index)), value.Int(int64(f.meta.term)),
-		value.Int(f.meta.clock), value.Int(int64(f.meta.schemaVersion)))
+		value.Int(f.meta.clock), value.Int(int64(f.meta.schemaVersion)), value.BlobBytes(f.meta.effects[:]))
 	if err != nil {
 		return err
 	}
@@ -180,7 +183,8 @@ func (f *FSM) commit(schemaChanged bool) error {
 	if err := f.runOwn(f.own.commit); err != nil {
 		return err
 	}
-	f.applied.Store(&position{f.meta.index, f.meta.term})
+	f.ring.publish()
+	f.applied.Store(&position{f.meta.index, f.meta.term, f.meta.effects})
 	if schemaChanged {
 		if err := f.publishSchema(); err != nil {
 			return err
@@ -204,7 +208,10 @@ func (f *FSM) applyEntry(e *Entry, r *Result, condemned *undone) error {
 	}
 	switch r.Header.Kind {
 	case KindSQL:
-		return f.applySQL(e, r, condemned)
+		f.effects.begin(e.Index, f.meta.effects)
+		err := f.applySQL(e, r, condemned)
+		f.meta.effects = f.effects.end(e.Index, r.Err)
+		return err
 	case KindMark:
 		return nil
 	}
@@ -340,8 +347,10 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 		if !more {
 			break
 		}
+		row := p.Row()
+		f.effects.resultRow(row)
 		if collect {
-			result.Rows.Append(p.Row())
+			result.Rows.Append(row)
 		}
 	}
 	if f.highest {
@@ -352,7 +361,8 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 	if !s.schema && !p.ReadOnly() {
 		result.Affected = f.writer.db.Changes()
 	}
-	return nil
+	f.effects.statement(result.Affected)
+	return f.effects.failure
 }
 
 // checkEntry looks at what an entry has done as a whole.
@@ -381,7 +391,7 @@ func (f *FSM) checkEntry(defined bool) error {
 	if count != ownObjects {
 		return errcode.Newf(errcode.InsufficientPrivilege, "names that begin with %s are reserved", reservedPrefix)
 	}
-	return nil
+	return f.writer.query(`SELECT rowid, type, name, tbl_name, sql FROM main.sqlite_schema ORDER BY rowid`, f.effects.schemaRow)
 }
 
 func errHighestRowID() *errcode.Error {

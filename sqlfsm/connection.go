@@ -200,7 +200,10 @@ func (c *connection) prepare(text string, cl class) (*prepared, error) {
 		}
 		c.guard.create = strings.EqualFold(first, "CREATE")
 	}
+	// So that DELETE without WHERE need not look at each row: see effects.
+	c.db.HoldPreupdateHook()
 	s, tail, err := c.db.Prepare(text, cl != defining)
+	c.db.ResumePreupdateHook()
 	if err != nil {
 		if c.guard.refused != nil {
 			return nil, c.guard.refused

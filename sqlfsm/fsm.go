@@ -65,7 +65,7 @@ const (
 	// applicationID is "QUOR" in the file's header, formatVersion what the file's
 	// tables of ours look like.
 	applicationID = 0x51554f52
-	formatVersion = 1
+	formatVersion = 2
 )
 
 // ErrSchemaChanged says that the schema is not the one that a statement was
@@ -89,10 +89,12 @@ type FSM struct {
 	names   constraintNames // names of constraints, looked up for error messages
 	highest bool            // the running statement used the highest rowid
 	decoder decoder
+	effects effects
 
 	applied atomic.Pointer[position] // as of the last committed batch
 	schema  atomic.Pointer[sqlplan.Schema]
 	gate    schemaGate
+	ring    effectsRing
 	readers readers
 	pages   atomic.Int64 // of the database, when Size last asked
 	// files is held while the database's files are looked up by their names,
@@ -104,13 +106,17 @@ type FSM struct {
 }
 
 // position is a place in the log.
-type position struct{ index, term uint64 }
+type position struct {
+	index, term uint64
+	effects     EffectsDigest
+}
 
 // meta is the row of _quorate_meta.
 type meta struct {
 	index, term   uint64
 	clock         int64 // the time of the last command, µs since the Unix epoch
 	schemaVersion uint64
+	effects       EffectsDigest
 }
 
 // ownStatements are the writer's statements that never change.
@@ -172,7 +178,8 @@ func (f *FSM) openConnections() (err error) {
 	}
 	f.gate.shut()
 	old := f.readers.replace(p)
-	f.applied.Store(&position{f.meta.index, f.meta.term}) // who sees it takes a reader of the new file
+	f.ring.reset(f.meta.index, f.meta.effects)
+	f.applied.Store(&position{f.meta.index, f.meta.term, f.meta.effects}) // who sees it takes a reader of the new file
 	err = f.publishSchema()
 	f.gate.open()
 	if old != nil {
@@ -207,8 +214,9 @@ func (f *FSM) initialize() error {
 			return err
 		}
 	}
-	err = w.query(`SELECT applied_index, applied_term, clock, schema_version FROM main._quorate_meta`, func(row []value.Value) {
+	err = w.query(`SELECT applied_index, applied_term, clock, schema_version, digest FROM main._quorate_meta`, func(row []value.Value) {
 		f.meta = meta{index: uint64(row[0].Int()), term: uint64(row[1].Int()), clock: row[2].Int(), schemaVersion: uint64(row[3].Int())}
+		copy(f.meta.effects[:], row[4].Bytes())
 	})
 	if err != nil {
 		return err
@@ -229,9 +237,10 @@ CREATE TABLE main._quorate_meta (
   applied_index INTEGER NOT NULL,
   applied_term INTEGER NOT NULL,
   clock INTEGER NOT NULL, -- microseconds since 1970-01-01 UTC
-  schema_version INTEGER NOT NULL
+  schema_version INTEGER NOT NULL,
+  digest BLOB NOT NULL CHECK (length(digest) = 16) -- of the effects of all entries
 ) STRICT;
-INSERT INTO main._quorate_meta VALUES (1, 0, 0, 0, 0);
+INSERT INTO main._quorate_meta VALUES (1, 0, 0, 0, 0, zeroblob(16));
 CREATE TABLE main._quorate_types (
   relation TEXT NOT NULL COLLATE NOCASE,
   "column" TEXT NOT NULL COLLATE NOCASE,
@@ -286,7 +295,7 @@ func (f *FSM) prepareOwn() error {
 		{&f.own.savepoint, "SAVEPOINT entry"},
 		{&f.own.release, "RELEASE entry"},
 		{&f.own.rollbackTo, "ROLLBACK TO entry"},
-		{&f.own.setMeta, "UPDATE main._quorate_meta SET applied_index=?1, applied_term=?2, clock=?3, schema_version=?4 WHERE id=1"},
+		{&f.own.setMeta, "UPDATE main._quorate_meta SET applied_index=?1, applied_term=?2, clock=?3, schema_version=?4, digest=?5 WHERE id=1"},
 		{&f.own.setType, "INSERT OR REPLACE INTO main._quorate_types VALUES (?1, ?2, ?3, ?4)"},
 		{&f.own.dropRelation, "DELETE FROM main._quorate_types WHERE relation=?1"},
 		{&f.own.renameRelation, "UPDATE OR REPLACE main._quorate_types SET relation=?2 WHERE relation=?1"},

@@ -237,7 +237,7 @@ func TestInstallRefuses(t *testing.T) {
 		{write("empty", func(b []byte) []byte { return nil }), "no database"},
 		{write("short", func(b []byte) []byte { return b[:len(b)-4096] }), "should have"},
 		{write("foreign", func(b []byte) []byte { b[headerApplicationID]++; return b }), "not a database of Quorate's"},
-		{write("newer", func(b []byte) []byte { b[headerUserVersion+3]++; return b }), "format is 2"},
+		{write("newer", func(b []byte) []byte { b[headerUserVersion+3]++; return b }), fmt.Sprintf("format is %d", formatVersion+1)},
 		{write("with-wal", func(b []byte) []byte { b[headerReadVersion] = 2; return b }), "may lack"},
 		{write("no-meta", func(b []byte) []byte { copy(b[4096*1:], make([]byte, 4096)); return b }), "malformed"},
 	} {

@@ -42,6 +42,7 @@ type Conn struct {
 	tempName uintptr
 
 	hooks     hooks
+	changing  Preupdate // during the preupdate hook
 	functions []*function
 	failure   error // the last error that a Go function returned
 }

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"unsafe"
+
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
 )
@@ -19,6 +21,18 @@ type hooks struct {
 type Name uintptr
 
 func (n Name) String() string { return goString(uintptr(n)) }
+
+// Append appends the name to dst.
+func (n Name) Append(dst []byte) []byte {
+	for p := uintptr(n); p != 0; p++ {
+		b := *(*byte)(unsafe.Pointer(p))
+		if b == 0 {
+			break
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
 
 // Action is what a statement wants to do, one of the authorizer's action
 // codes (https://sqlite.org/c3ref/c_alter_table.html).
