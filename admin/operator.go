@@ -36,6 +36,8 @@ type Operator interface {
 	// leadership is handed over, what is under way is finished, and the sessions
 	// are closed. The node goes on as a member until it is stopped.
 	Drain(ctx context.Context) error
+
+	Dumper
 }
 
 // Error is a refusal or a failure as an operator sees it. Its JSON is the body
@@ -93,6 +95,7 @@ func handleOperator(mux *http.ServeMux, operator Operator) {
 			writeJSON(w, http.StatusOK, answer)
 		})
 	}
+	handleDump(mux, operator)
 	handle("POST /admin/v1/members", func(r *http.Request) (any, error) { return addMember(r, operator) })
 	handle("PATCH /admin/v1/members/{name}", func(r *http.Request) (any, error) { return updateMember(r, operator) })
 	handle("POST /admin/v1/members/{name}/promote", func(r *http.Request) (any, error) {

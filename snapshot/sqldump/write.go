@@ -29,7 +29,16 @@ type Summary struct {
 	LeftOut []string
 }
 
-func (s Summary) String() string { return fmt.Sprintf("%d tables, %d rows", s.Tables, s.Rows) }
+func (s Summary) String() string {
+	return count(int64(s.Tables), "table") + ", " + count(s.Rows, "row")
+}
+
+func count(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
 
 // Write writes the dump of a database. Memory is needed for the schema and one
 // statement.
