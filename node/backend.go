@@ -113,8 +113,13 @@ func (s reading) Query(b sqlplan.Bound) (pgwire.Rows, error) {
 
 // Execute carries statements out through the log as one command.
 func (n *Node) Execute(ctx context.Context, statements []sqlplan.Bound) ([]value.Result, error) {
+	return n.execute(ctx, sqlfsm.KindSQL, statements)
+}
+
+// execute is Execute for a command of either kind that has statements.
+func (n *Node) execute(ctx context.Context, kind sqlfsm.Kind, statements []sqlplan.Bound) ([]value.Result, error) {
 	p := n.commands.Reserve()
-	data := n.encode(p.Seq, statements)
+	data := n.encode(kind, p.Seq, statements)
 	if len(data) > maxCommandBytes {
 		n.commands.Remove(p)
 		return nil, errcode.Newf(errcode.ProgramLimitExceeded, "the transaction takes %d bytes in the log, more than the limit of %d", len(data), maxCommandBytes).
@@ -134,8 +139,9 @@ func (n *Node) Execute(ctx context.Context, statements []sqlplan.Bound) ([]value
 }
 
 // encode names and stamps a command and draws its seed.
-func (n *Node) encode(seq uint64, statements []sqlplan.Bound) []byte {
+func (n *Node) encode(kind sqlfsm.Kind, seq uint64, statements []sqlplan.Bound) []byte {
 	h := sqlfsm.Header{
+		Kind:          kind,
 		Origin:        uint64(n.id),
 		Incarnation:   n.commands.Incarnation,
 		Seq:           seq,

@@ -207,7 +207,7 @@ func (f *FSM) applyEntry(e *Entry, r *Result, condemned *undone) error {
 		return fmt.Errorf("entry %d: %w", e.Index, err)
 	}
 	switch r.Header.Kind {
-	case KindSQL:
+	case KindSQL, KindLoad:
 		f.effects.begin(e.Index, f.meta.effects)
 		err := f.applySQL(e, r, condemned)
 		f.meta.effects = f.effects.end(e.Index, r.Err)
@@ -228,6 +228,9 @@ func (f *FSM) applySQL(e *Entry, r *Result, condemned *undone) error {
 	if condemned != nil && condemned.index == e.Index {
 		r.Err = condemned.verdict
 		return nil
+	}
+	if err := f.setLoading(r.Header.Kind == KindLoad); err != nil {
+		return err
 	}
 	f.writer.setClock(f.meta.clock)
 	f.writer.random.Seed(r.Header.Seed)

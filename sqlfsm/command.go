@@ -19,6 +19,8 @@ const (
 	// KindMark changes nothing but the applied index: those who want to see all
 	// nodes at one index propose it.
 	KindMark Kind = 2
+	// KindLoad runs statements that load a dump (load.go).
+	KindLoad Kind = 3
 )
 
 // Header is the fixed front of a command.
@@ -56,7 +58,7 @@ const (
 var errMalformed = errors.New("sqlfsm: malformed command")
 
 // AppendCommand appends the encoding of a command to dst. Only commands of
-// KindSQL have statements.
+// KindSQL and KindLoad have statements.
 func AppendCommand(dst []byte, h *Header, statements []sqlplan.Bound) []byte {
 	dst = append(dst, commandVersion, byte(h.Kind))
 	dst = binary.BigEndian.AppendUint64(dst, h.Origin)

@@ -33,10 +33,12 @@ type guard struct {
 	target   string
 	verb     sqlite.Action
 	analyzes bool // it is ANALYZE
+
+	loading bool // the command loads a dump
 }
 
 // start prepares the guard for compiling a statement.
-func (g *guard) start(c class) { *g = guard{class: c} }
+func (g *guard) start(c class) { *g = guard{class: c, loading: g.loading} }
 
 // allow decides about one access.
 func (g *guard) allow(a sqlite.Access) bool {
@@ -117,7 +119,7 @@ func (g *guard) judgeRead(a sqlite.Access) *errcode.Error {
 var readPragmas = map[string]bool{
 	"table_info": true, "table_xinfo": true, "table_list": true,
 	"index_list": true, "index_info": true, "index_xinfo": true,
-	"foreign_key_list": true, "collation_list": true, "function_list": true,
+	"foreign_key_list": true, "foreign_key_check": true, "collation_list": true, "function_list": true,
 	"compile_options": true, "database_list": true,
 }
 
@@ -142,7 +144,7 @@ func (g *guard) judgeWrite(a sqlite.Access) *errcode.Error {
 	if g.class == defining {
 		return nil // SQLite writes its own tables; the verb is CREATE, ALTER, DROP …
 	}
-	if strings.HasPrefix(lower, "sqlite_") {
+	if strings.HasPrefix(lower, "sqlite_") && !(g.loading && lower == "sqlite_sequence") {
 		return errReserved(table)
 	}
 	if g.target == "" && a.Through == 0 {

@@ -21,6 +21,9 @@ const (
 	DQSInDDL Option = lib.SQLITE_DBCONFIG_DQS_DDL
 	// TrustedSchema lets views, triggers and defaults call any function.
 	TrustedSchema Option = lib.SQLITE_DBCONFIG_TRUSTED_SCHEMA
+	// ForeignKeys has foreign keys checked. Unlike the PRAGMA it can be changed inside
+	// a transaction.
+	ForeignKeys Option = lib.SQLITE_DBCONFIG_ENABLE_FKEY
 	// LoadExtension lets C code load extensions.
 	LoadExtension Option = lib.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION
 	// NoCheckpointOnClose keeps the last connection from moving the WAL into the
