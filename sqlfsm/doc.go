@@ -54,8 +54,8 @@
 //	|   uvarint count of arguments, each as value.Value.Append writes it|
 //	+-------------------------------------------------------------------+
 //
-// A command of another kind than SQL has no statements. A mark moves the applied
-// index and does nothing else.
+// A load is a command of SQL without foreign keys (load.go). A command of another
+// kind has no statements; a mark moves the applied index and does nothing else.
 //
 // # Rules of apply
 //
