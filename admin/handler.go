@@ -48,7 +48,7 @@ const indexPage = `Quorate
 /metrics   Prometheus metrics
 /version   the build, as JSON
 
-/admin/v1/ what quorate member, transfer-leader and drain use
+/admin/v1/ what quorate member, transfer-leader, snapshot save and drain use
 `
 
 func index(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, indexPage) }

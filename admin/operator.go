@@ -37,6 +37,7 @@ type Operator interface {
 	// are closed. The node goes on as a member until it is stopped.
 	Drain(ctx context.Context) error
 
+	Saver
 	Dumper
 }
 
@@ -50,6 +51,7 @@ type Error struct {
 	//	409  the cluster is not in a state to do it, or another change is under way
 	//	503  nothing was done: there is no leader, or no quorum
 	//	504  not confirmed in time: it may still happen
+	//	507  there is no room on the node's disk
 	Status  int    `json:"status"`
 	Message string `json:"error"`
 	Hint    string `json:"hint,omitempty"` // what to do about it, a full sentence
@@ -115,6 +117,7 @@ func handleOperator(mux *http.ServeMux, operator Operator) {
 		leader, err := operator.TransferLeadership(r.Context(), body.Name)
 		return leaderAnswer{leader}, err
 	})
+	mux.HandleFunc("GET /admin/v1/snapshot", func(w http.ResponseWriter, r *http.Request) { saveSnapshot(w, r, operator) })
 	handle("POST /admin/v1/drain", func(r *http.Request) (any, error) {
 		return messageAnswer{"drained: no session is left, and this node does not lead"}, operator.Drain(r.Context())
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -45,6 +46,10 @@ func (f *fakeOperator) TransferLeadership(_ context.Context, name string) (strin
 }
 
 func (f *fakeOperator) Drain(context.Context) error { return f.ask("drain") }
+
+func (f *fakeOperator) SaveSnapshot(_ context.Context, stale bool) (*Snapshot, error) {
+	return &Snapshot{io.NopCloser(strings.NewReader("the database")), 12, "meta.db"}, f.ask("snapshot stale=%t", stale)
+}
 
 // TestOperator gives every order as the command line does, well formed and
 // not. The output is what the operator was asked, then the answer. "fail"

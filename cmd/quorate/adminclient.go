@@ -73,12 +73,17 @@ func (c *adminClient) order(ctx context.Context, method, endpoint, path string, 
 		}
 		return nil
 	}
+	return refusalError(endpoint+path, code, data)
+}
+
+// refusalError is what a node answers that does not do what it is asked.
+func refusalError(url string, code int, data []byte) error {
 	var refusal admin.Error
 	if json.Unmarshal(data, &refusal) != nil || refusal.Message == "" {
 		if code == http.StatusNotFound { // a node of a version without orders
-			return unexpected(endpoint+path, code)
+			return unexpected(url, code)
 		}
-		return fmt.Errorf("%s%s: %d %s", endpoint, path, code, http.StatusText(code))
+		return fmt.Errorf("%s: %d %s", url, code, http.StatusText(code))
 	}
 	exit := &exitcode.Error{Code: exitcode.Failed, Err: errors.New(refusal.Message), Hint: refusal.Hint}
 	switch code {
@@ -86,6 +91,8 @@ func (c *adminClient) order(ctx context.Context, method, endpoint, path string, 
 		exit.Code = exitcode.Usage
 	case http.StatusServiceUnavailable:
 		exit.Code = exitcode.NoQuorum
+	case http.StatusInsufficientStorage:
+		exit.Code = exitcode.DiskFull
 	}
 	return exit
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -17,6 +18,9 @@ import (
 type fakeOperator struct {
 	asked []string
 	err   error
+	// snapshot is what it gives to save, and snapshotBytes how much it announces.
+	snapshot      []byte
+	snapshotBytes int
 }
 
 func (f *fakeOperator) ask(format string, args ...any) error {
@@ -52,6 +56,10 @@ func (f *fakeOperator) TransferLeadership(_ context.Context, name string) (strin
 }
 
 func (f *fakeOperator) Drain(context.Context) error { return f.ask("drain") }
+
+func (f *fakeOperator) SaveSnapshot(_ context.Context, stale bool) (*admin.Snapshot, error) {
+	return &admin.Snapshot{ReadCloser: io.NopCloser(bytes.NewReader(f.snapshot)), Bytes: int64(f.snapshotBytes), Name: "meta.db"}, f.ask("save, stale %t", stale)
+}
 
 // TestOrders gives the orders that an operator gives. "cluster" says who the
 // members are, as in TestStatus; "fail status=N" lets the node refuse the next

@@ -66,15 +66,16 @@ const bufferBytes = 256 << 10
 func NewReader(stream io.Reader) (*Reader, error) {
 	r := &Reader{from: bufio.NewReaderSize(stream, bufferBytes), hash: sha256.New()}
 	if start, err := r.from.Peek(2); err == nil && start[0] == 0x1f && start[1] == 0x8b {
+		r.Compressed = true
 		inflated, err := gzip.NewReader(r.from)
 		if err != nil {
-			return nil, streamError(err)
+			return nil, r.streamError(err)
 		}
-		r.Compressed, r.from = true, bufio.NewReaderSize(inflated, bufferBytes)
+		r.from = bufio.NewReaderSize(inflated, bufferBytes)
 	}
 	start, err := r.from.Peek(fileHeaderBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, streamError(err)
+		return nil, r.streamError(err)
 	}
 	if err := checkStart(start); err != nil {
 		return nil, err
@@ -160,7 +161,7 @@ func (r *Reader) Read(b []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		r.err = r.finish()
 	case err != nil:
-		r.err = streamError(err)
+		r.err = r.streamError(err)
 	}
 	if n > 0 {
 		return n, nil // the error comes with the next call
@@ -172,7 +173,7 @@ func (r *Reader) Read(b []byte) (int, error) {
 func (r *Reader) finish() error {
 	rest, err := io.ReadAll(io.LimitReader(r.from, maxTrailerBytes+1))
 	if err != nil {
-		return streamError(err)
+		return r.streamError(err)
 	}
 	sum := [sha256.Size]byte(r.hash.Sum(nil))
 	if r.Kind == Plain {
@@ -208,10 +209,11 @@ func (r *Reader) Meta() *Meta {
 }
 
 // streamError makes of an error of the compressed form an *Error.
-func streamError(err error) error {
+func (r *Reader) streamError(err error) error {
 	var corrupt flate.CorruptInputError
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case !r.Compressed:
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return errCutShort("the compressed data ends too early")
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
 		return damaged("the compressed data is damaged")
