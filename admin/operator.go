@@ -39,6 +39,7 @@ type Operator interface {
 
 	Saver
 	Dumper
+	Verifier
 }
 
 // Error is a refusal or a failure as an operator sees it. Its JSON is the body
@@ -98,6 +99,7 @@ func handleOperator(mux *http.ServeMux, operator Operator) {
 		})
 	}
 	handleDump(mux, operator)
+	handleVerify(mux, operator)
 	handle("POST /admin/v1/members", func(r *http.Request) (any, error) { return addMember(r, operator) })
 	handle("PATCH /admin/v1/members/{name}", func(r *http.Request) (any, error) { return updateMember(r, operator) })
 	handle("POST /admin/v1/members/{name}/promote", func(r *http.Request) (any, error) {
@@ -186,9 +188,14 @@ func readBody(r *http.Request, body any) error {
 }
 
 func writeError(w http.ResponseWriter, err error) {
+	answer := asError(err)
+	writeJSON(w, answer.Status, answer)
+}
+
+func asError(err error) *Error {
 	var answer *Error
 	if !errors.As(err, &answer) {
 		answer = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
 	}
-	writeJSON(w, answer.Status, answer)
+	return answer
 }

@@ -57,11 +57,13 @@ func (f *fakeOperator) SaveSnapshot(_ context.Context, stale bool) (*Snapshot, e
 // with one that does not.
 //
 //	go test ./admin -run TestOperator -rewrite
-func TestOperator(t *testing.T) {
+func TestOperator(t *testing.T) { giveOrders(t, "testdata/operator") }
+
+func giveOrders(t *testing.T, transcript string) {
 	operator := &fakeOperator{}
 	server := httptest.NewServer(Handler(&fakeSource{}, operator, prometheus.NewRegistry()))
 	defer server.Close()
-	datadriven.RunTest(t, "testdata/operator", func(t *testing.T, d *datadriven.TestData) string {
+	datadriven.RunTest(t, transcript, func(t *testing.T, d *datadriven.TestData) string {
 		if d.Cmd == "fail" {
 			operator.err = errors.New(strings.TrimSpace(d.Input))
 			if d.HasArg("status") {

@@ -57,6 +57,13 @@ func (n *Node) runApplier(ctx context.Context) error {
 					entries, bytes = entries[:0], 0
 				}
 				entries, bytes = append(entries, n.command(e)), bytes+len(e.Data)
+				if v := n.verifications.expects(&e); v != nil {
+					if err := n.applyBatch(ctx, entries); err != nil {
+						return err
+					}
+					entries, bytes = entries[:0], 0
+					n.verifications.reached(v, e.Index)
+				}
 			}
 		}
 		if err := n.applyBatch(ctx, entries); err != nil {

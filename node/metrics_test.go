@@ -17,8 +17,6 @@ import (
 	"quorate/transport"
 )
 
-var rewriteFlag = flag.Bool("rewrite", false, "write the reference pages anew")
-
 const metricsPage = "../docs/reference/metrics.md"
 
 // TestMetricsPage holds the list of metrics to the page that operators read.
@@ -36,7 +34,7 @@ func TestMetricsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := describeMetrics(families)
-	if *rewriteFlag {
+	if flag.Lookup("rewrite").Value.String() == "true" {
 		if err := os.WriteFile(metricsPage, []byte(page), 0o644); err != nil {
 			t.Fatal(err)
 		}

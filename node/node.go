@@ -74,6 +74,8 @@ type Node struct {
 	peersPending bool
 	removed      bool
 
+	verifications *verifications // comparisons that this node takes part in
+
 	metrics    *metrics
 	front      context.Context    // ends when the sessions are to end
 	closeFront context.CancelFunc // ends it
@@ -152,6 +154,7 @@ func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node,
 	if err != nil {
 		return nil, err
 	}
+	n.verifications = newVerifications(n.fsm)
 	if err := n.listen(); err != nil {
 		return nil, err
 	}
@@ -238,7 +241,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group, inner := errgroup.WithContext(inner)
 	for _, run := range []func(context.Context) error{
 		n.runDriver, n.runLog, n.runApplier, n.runFetcher, n.runChores, n.runImages, n.transport.Run, n.runAdmin,
-		n.runJoin, n.watchDisk, n.stayDrained,
+		n.runJoin, n.watchDisk, n.stayDrained, n.verifications.run,
 	} {
 		group.Go(func() error { return run(inner) })
 	}

@@ -35,6 +35,8 @@ type order struct {
 	// Passed: the order came from another member, which does not pass on what
 	// comes back, so it is not passed on again.
 	Passed bool `json:"passed,omitempty"`
+	// Verify, with opVerify, is for the member that gets it (verify.go).
+	Verify *verifyQuestion `json:"verify,omitempty"`
 }
 
 type orderOp string
@@ -61,6 +63,7 @@ type orderAnswer struct {
 	Leader  string         `json:"leader,omitempty"`
 	Member  *admin.Member  `json:"member,omitempty"`
 	Cluster *clusterAnswer `json:"cluster,omitempty"`
+	Verify  *verifyAnswer  `json:"verify,omitempty"`
 }
 
 // orderPoll is how often an order looks for a leader, or tries again what the
@@ -133,6 +136,9 @@ func (n *Node) answer(ctx context.Context, from transport.Hello, request []byte)
 	var o order
 	if err := json.Unmarshal(request, &o); err != nil {
 		return nil, fmt.Errorf("node: an order from %s cannot be read: %w", from.Name, err)
+	}
+	if o.Op == opVerify && o.Verify != nil {
+		return n.replyVerify(ctx, o.Verify)
 	}
 	if o.Passed {
 		answer, err := n.attempt(ctx, o)

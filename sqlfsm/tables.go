@@ -23,7 +23,7 @@ import (
 type Table struct {
 	Name string
 	// Columns name a row's values. The first is the rowid, if the table has one
-	// that SQL can name.
+	// that is no column and that SQL can name.
 	Columns []string
 	// Key are the columns by which Find finds a row: the rowid, or the primary key
 	// of a table without. A table all of whose names for the rowid are names of
@@ -95,7 +95,15 @@ func (p *Pinned) describe(ctx context.Context, t *Table) error {
 		return err
 	}
 	t.Primary = primary
-	if withoutRowID {
+	alias := false // the primary key is the rowid: no index is made for it
+	err = p.query(ctx, `SELECT NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk')`, func(row []value.Value) error {
+		alias = len(primary) > 0 && row[0].Int() != 0
+		return nil
+	}, value.String(t.Name))
+	if err != nil {
+		return err
+	}
+	if withoutRowID || alias {
 		t.Key = primary
 		return nil
 	}
@@ -183,6 +191,14 @@ func (d *digester) add(row []value.Value) {
 	if cap(d.buf) > digestKeepBytes {
 		d.buf = nil
 	}
+}
+
+// DigestRow digests one row, or some of its values.
+func DigestRow(row []value.Value) RowsDigest {
+	d := digester{hash: sha256.New()}
+	d.add(row)
+	sum, _ := d.end()
+	return sum
 }
 
 func (d *digester) end() (sum RowsDigest, rows int64) {

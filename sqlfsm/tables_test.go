@@ -134,7 +134,7 @@ func TestTableShapes(t *testing.T) {
 		{"k", "b a, key [1 0], primary [1 0]", "('2', 'z')('1', 'y')"},
 		{"z", "rowid oid _rowid_, key [], primary []", "('b', '', '')('a', '', '')"},
 		{"g", "rowid a s, key [0], primary [1]", "(1, 'x', 'xstored')"},
-		{`od"d`, "rowid a b, key [0], primary [1]", "(-5, -5)(7, 7)"},
+		{`od"d`, "a b, key [0], primary [0]", "(-5)(7)"},
 	} {
 		x := table(t, p, c.table)
 		if got := fmt.Sprint(strings.Join(x.Columns, " "), ", key ", x.Key, ", primary ", x.Primary); got != c.columns {
