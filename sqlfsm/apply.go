@@ -41,9 +41,11 @@ const (
 
 // stepCounter counts the virtual machine's instructions of a statement.
 // SQLite also calls while it compiles, which a cached statement does not do:
-// those calls do not count.
+// those calls do not count. Nor do those from statements that the running one
+// begins by itself, whose counts go on from entry to entry.
 type stepCounter struct {
 	counting  bool
+	weight    int // how much an instruction counts
 	steps     int
 	limit     int
 	exhausted bool
@@ -53,14 +55,14 @@ func (s *stepCounter) stop() bool {
 	if !s.counting {
 		return false
 	}
-	s.steps += stepsGrain
+	s.steps += stepsGrain * s.weight
 	s.exhausted = s.steps >= s.limit
 	return s.exhausted
 }
 
 func (f *FSM) setHooks() {
 	db := f.writer.db
-	db.SetProgress(stepsGrain, f.counter.stop)
+	db.SetProgress(stepsGrain, func() bool { return !db.Nested() && f.counter.stop() })
 	db.SetUpdateHook(func(op sqlite.Operation, rowid int64) {
 		// Beyond the highest rowid SQLite goes over to random ones, out of a
 		// generator that we cannot seed (https://sqlite.org/autoinc.html).
@@ -235,6 +237,8 @@ func (f *FSM) applySQL(e *Entry, r *Result, condemned *undone) error {
 	f.writer.setClock(f.meta.clock)
 	f.writer.random.Seed(r.Header.Seed)
 	f.writer.db.SetLastInsertRowID(0)
+	f.writer.db.SetChanges(0)
+	f.pending = false
 	if err := f.runOwn(f.own.savepoint); err != nil {
 		return err
 	}
@@ -339,6 +343,9 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 	if err := p.Bind(s.args); err != nil {
 		return err
 	}
+	if err := f.useFullText(p, s); err != nil {
+		return err
+	}
 	p.ResetSteps()
 	f.counter.counting = true
 	defer func() { f.counter.counting = false }()
@@ -370,6 +377,9 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 
 // checkEntry looks at what an entry has done as a whole.
 func (f *FSM) checkEntry(defined bool) error {
+	if err := f.flushFullText(); err != nil {
+		return f.explain(nil, err)
+	}
 	// A deferred foreign key is checked at COMMIT, which many entries share;
 	// RELEASE lets it pass.
 	if f.writer.db.DeferredForeignKeys() {
@@ -410,6 +420,9 @@ func errHighestRowID() *errcode.Error {
 // are about is dropped. A plan, and with it the order of rows, would then differ
 // from that of a node that has read the schema from the file.
 func (f *FSM) forgetSchema() error {
+	if err := f.flushFullText(); err != nil {
+		return err
+	}
 	f.writer.cache.clear()
 	f.names.forget()
 	f.writer.views = nil

@@ -308,15 +308,26 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// drawn are what TestBatchesDoNotShow draws from; they fail often, in all
-// the ways that there are.
-var drawn = []string{
+// material is what logs are drawn from.
+type material struct {
+	schema     []string // the first entries
+	statements []string // with a number ?1 and a text ?2
+	ddl        []string
+}
+
+// drawn is what TestBatchesDoNotShow draws from. Its statements fail often, in
+// all the ways that there are.
+var drawn = material{[]string{
+	`CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL DEFAULT 'd', r INTEGER DEFAULT (random())) STRICT`,
+	`CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t DEFERRABLE INITIALLY DEFERRED) STRICT`,
+	`CREATE TRIGGER ti AFTER UPDATE ON t BEGIN INSERT INTO child (t) VALUES (NEW.id); END`,
+}, []string{
 	`INSERT INTO t (id, a, r) VALUES (?1, ?2, random()) RETURNING *`,
 	`INSERT INTO t (a) VALUES (?2), (hex(randomblob(3))), (?1)`,
 	`INSERT INTO t (id, a) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET a = excluded.a || CURRENT_TIMESTAMP RETURNING a`,
 	`INSERT OR REPLACE INTO t (id, a) VALUES (?1, ?2)`,
 	`INSERT OR FAIL INTO t (id, a) VALUES (50, ?2), (?1, ?2)`,
-	`UPDATE t SET a = a || ?2, r = last_insert_rowid() WHERE id > ?1 RETURNING id`,
+	`UPDATE t SET a = a || ?2, r = last_insert_rowid() * 100 + changes() WHERE id > ?1 RETURNING id, r`,
 	`UPDATE t SET id = id + ?1 WHERE a <> ?2`,
 	`DELETE FROM t WHERE id IN (SELECT id FROM t WHERE a <> ?2 ORDER BY random() LIMIT ?1)`,
 	`INSERT INTO child (t) VALUES (?1) RETURNING id, ?2`,
@@ -327,9 +338,7 @@ var drawn = []string{
 	`INSERT INTO missing VALUES (?1, ?2)`,
 	`UPDATE t SET a = NULL WHERE id = ?1 AND a <> ?2`,
 	`INSERT INTO t (a) WITH RECURSIVE n(i) AS (VALUES (?1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0 AND ?2 <> ''`,
-}
-
-var drawnDDL = []string{
+}, []string{
 	`CREATE TABLE extra (a INTEGER) STRICT`,
 	`DROP TABLE extra`,
 	`CREATE UNIQUE INDEX t_a ON t (a)`,
@@ -338,16 +347,20 @@ var drawnDDL = []string{
 	`ALTER TABLE child DROP COLUMN n`,
 	`CREATE TABLE logged (id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT) STRICT`,
 	`ANALYZE`,
-}
+}}
 
 // TestBatchesDoNotShow is the metamorphic test: any entries give the same
 // results and the same database however they are cut into batches, with
 // restarts, with batches that were lost in a crash before their commit, and with
 // images of another replica that were installed in place of entries.
 func TestBatchesDoNotShow(t *testing.T) {
+	checkBatches(t, drawn)
+}
+
+func checkBatches(t *testing.T, m material) {
 	fewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		entries := drawEntries(rt)
+		entries := m.entries(rt)
 		want, wantDump := run(t, rt, entries, func() int { return 1 }, func() int { return 0 })
 		alike(t, rt, entries, want, wantDump)
 	})
@@ -372,20 +385,16 @@ func alike(t *testing.T, rt *rapid.T, entries []Entry, want []string, wantDump s
 	}
 }
 
-// drawEntries draws a log. Some of its entries are planned with a schema that
-// is not there, because DDL before them failed: they must do nothing.
-func drawEntries(rt *rapid.T) []Entry {
+// entries draws a log. Some of its entries are planned with a schema that is
+// not there, because DDL before them failed: they must do nothing.
+func (m *material) entries(rt *rapid.T) []Entry {
 	var l log
-	entries := l.sql(
-		`CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL DEFAULT 'd', r INTEGER DEFAULT (random())) STRICT`,
-		`CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t DEFERRABLE INITIALLY DEFERRED) STRICT`,
-		`CREATE TRIGGER ti AFTER UPDATE ON t BEGIN INSERT INTO child (t) VALUES (NEW.id); END`,
-	)
+	entries := l.sql(m.schema...)
 	for range rapid.IntRange(5, 30).Draw(rt, "entries") {
 		version := l.schemaVersion
 		var statements []sqlplan.Bound
 		for range rapid.IntRange(1, 3).Draw(rt, "statements") {
-			statements = append(statements, drawStatement(rt))
+			statements = append(statements, m.statement(rt))
 		}
 		entries = append(entries, l.entry(statements...))
 		if rapid.Bool().Draw(rt, "expect failure") {
@@ -395,11 +404,11 @@ func drawEntries(rt *rapid.T) []Entry {
 	return entries
 }
 
-func drawStatement(rt *rapid.T) sqlplan.Bound {
+func (m *material) statement(rt *rapid.T) sqlplan.Bound {
 	if rapid.IntRange(0, 9).Draw(rt, "ddl") == 0 {
-		return bound(rapid.SampledFrom(drawnDDL).Draw(rt, "definition"))
+		return bound(rapid.SampledFrom(m.ddl).Draw(rt, "definition"))
 	}
-	return bound(rapid.SampledFrom(drawn).Draw(rt, "statement"),
+	return bound(rapid.SampledFrom(m.statements).Draw(rt, "statement"),
 		value.Int(rapid.Int64Range(0, 8).Draw(rt, "number")),
 		value.String(rapid.SampledFrom([]string{"", "x", "long text"}).Draw(rt, "text")))
 }

@@ -18,12 +18,13 @@ type cache struct {
 // prepared is a compiled statement with what the guard learned of it.
 type prepared struct {
 	*sqlite.Stmt
-	text    string
-	class   class
-	target  string // the table that the statement itself writes, "" for none
-	verb    sqlite.Action
-	analyze bool          // it is ANALYZE
-	element *list.Element // nil when it is not in the cache
+	text     string
+	class    class
+	target   string // the table that the statement itself writes, "" for none
+	verb     sqlite.Action
+	analyze  bool          // it is ANALYZE
+	fullText bool          // it uses a full text index
+	element  *list.Element // nil when it is not in the cache
 }
 
 // cacheTextBytes is the longest text that is cached: longer ones are loads of

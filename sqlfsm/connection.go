@@ -16,11 +16,13 @@ import (
 // connection is an SQLite connection with its statements and with what its
 // functions see. It is the pgfunc.Context of the functions that run on it.
 type connection struct {
-	db     *sqlite.Conn
-	cache  *cache
-	guard  guard
-	views  *views // of the schema that the connection sees; nil: to be read
-	micros int64  // the clock, µs since the Unix epoch
+	db    *sqlite.Conn
+	cache *cache
+	guard guard
+	views *views // of the schema that the connection sees; nil: to be read
+	// fullText are the full text indexes of that schema, by folded name.
+	fullText map[string]bool
+	micros   int64 // the clock, µs since the Unix epoch
 	// random is the stream of a command; on readers, which nobody compares, it
 	// starts from a number of the runtime's.
 	random *rand.ChaCha8
@@ -163,11 +165,11 @@ var refusedFunctions = []struct {
 	name string
 	args int
 }{
-	{"changes", 0}, {"total_changes", 0},
+	{"total_changes", 0},
 	{"sqlite_version", 0}, {"sqlite_source_id", 0},
 	{"sqlite_compileoption_get", 1}, {"sqlite_compileoption_used", 1},
 	{"sqlite_offset", 1}, {"sqlite_log", 2},
-	{"load_extension", 1}, {"load_extension", 2},
+	{"load_extension", 1}, {"load_extension", 2}, {"fts5_source_id", 0},
 }
 
 // refuseFunctions replaces functions that may not be used in writes.
@@ -193,6 +195,7 @@ func (c *connection) prepare(text string, cl class) (*prepared, error) {
 		return nil, refused
 	}
 	c.guard.start(cl)
+	c.guard.indexes = c.fullText
 	if cl != reading {
 		first, refused := checkWords(text, cl)
 		if refused != nil {
@@ -217,7 +220,8 @@ func (c *connection) prepare(text string, cl class) (*prepared, error) {
 		s.Finalize()
 		return nil, errcode.Newf(errcode.SyntaxError, "cannot insert multiple commands into a prepared statement")
 	}
-	p := &prepared{Stmt: s, text: text, class: cl, target: c.guard.target, verb: c.guard.verb, analyze: c.guard.analyzes}
+	p := &prepared{Stmt: s, text: text, class: cl, target: c.guard.target, verb: c.guard.verb, analyze: c.guard.analyzes,
+		fullText: c.guard.fullText}
 	if cl != defining {
 		c.cache.put(p)
 	}

@@ -54,7 +54,7 @@ var unequal = []struct {
 	{sql: `INSERT INTO ai (x) VALUES (last_insert_rowid()) RETURNING id, x`},
 	{sql: `INSERT INTO ai (x) VALUES (last_insert_rowid()) RETURNING id, x`},
 	{sql: `INSERT INTO d (id) VALUES (9223372036854775807)`, refused: true},
-	{sql: `INSERT INTO ai (x) VALUES (changes())`, refused: true},
+	{sql: `INSERT INTO ai (x) VALUES (changes()) RETURNING x`},
 	{sql: `INSERT INTO ai (x) VALUES (total_changes())`, refused: true},
 	{sql: `INSERT INTO ai (x) VALUES (sqlite_version())`, refused: true},
 

@@ -56,6 +56,8 @@ func (f *FSM) explain(p *prepared, err error) error {
 	}
 	exhausted := f.counter.exhausted && e.Code.Primary() == sqlite.Interrupt
 	switch {
+	case e.Code == sqlite.CorruptVTab:
+		return errFullTextDiffers(e)
 	case f.highest && (exhausted || e.Code.Primary() == sqlite.Full || !isEnvironment(e.Code)):
 		return errHighestRowID() // what else came of it depends on a random number
 	case exhausted:
@@ -83,6 +85,9 @@ func translate(c *connection, p *prepared, e *sqlite.Error, names *constraintNam
 		return errcode.Newf(errcode.InsufficientPrivilege, "%s", e.Message)
 	case sqlite.Range:
 		return errcode.Newf(errcode.ProtocolViolation, "%s", e.Message)
+	}
+	if p != nil && p.fullText && e.Message == "SQL logic error" {
+		return errcode.Newf(errcode.InvalidParameterValue, "the full text index %s does not know this command, or not its operand", p.target)
 	}
 	return translateMessage(e.Message)
 }
@@ -138,6 +143,16 @@ var messages = []struct {
 	{"is prohibited", errcode.InsufficientPrivilege, ""},
 	{"not authorized", errcode.InsufficientPrivilege, ""},
 	{"error in ", errcode.InvalidTableDefinition, ""},
+	// Full text search.
+	{"^no such tokenizer: ", errcode.UndefinedObject, `tokenizer "%s" does not exist`},
+	{"^reserved fts5 ", errcode.InvalidTableDefinition, ""},
+	{"^unterminated string", errcode.SyntaxError, "syntax error in the full text query: unterminated string"},
+	{"^unknown special query", errcode.InvalidParameterValue, ""},
+	{"^no such cursor", errcode.FeatureNotSupported, "a full text function outside a full text query"}, // the message has a number of the connection's
+	{"^unable to use function", errcode.FeatureNotSupported, ""},
+	{"^'delete", errcode.FeatureNotSupported, ""},
+	{"RETURNING is not available", errcode.FeatureNotSupported, ""},
+	{"^UPSERT not implemented", errcode.FeatureNotSupported, ""},
 }
 
 func translateMessage(message string) *errcode.Error {
@@ -162,6 +177,9 @@ func translateMessage(message string) *errcode.Error {
 // translateConstraint handles the SQLITE_CONSTRAINT codes.
 func translateConstraint(c *connection, p *prepared, e *sqlite.Error, names *constraintNames) error {
 	_, what, _ := strings.Cut(e.Message, " constraint failed: ")
+	if what == "" && p != nil {
+		what = p.target + ".rowid" // of a full text index, which tells no names
+	}
 	switch e.Code {
 	case sqlite.ConstraintUnique, sqlite.ConstraintPrimaryKey, sqlite.ConstraintRowID:
 		return uniqueViolation(c, e.Code, what, names)

@@ -88,6 +88,7 @@ type FSM struct {
 	counter stepCounter     // the instruction budget of the running statement
 	names   constraintNames // names of constraints, looked up for error messages
 	highest bool            // the running statement used the highest rowid
+	pending bool            // a full text index may hold what the entry wrote in memory
 	decoder decoder
 	effects effects
 
@@ -410,7 +411,7 @@ var engine = sync.OnceValue(func() string {
 	build := sha256.New()
 	fmt.Fprintln(build, sqlite.SourceID())
 	fmt.Fprintln(build, strings.Join(sqlite.CompileOptions(), "\n"))
-	fmt.Fprintln(build, settings, limits, statementSteps, expandedWords)
+	fmt.Fprintln(build, settings, limits, statementSteps, fullTextWeight, expandedWords)
 	var functions []string
 	for _, f := range pgfunc.Implementations() {
 		functions = append(functions, fmt.Sprintf("%s/%d/%t", f.Name, f.Args, f.Deterministic))

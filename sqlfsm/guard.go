@@ -35,6 +35,9 @@ type guard struct {
 	analyzes bool // it is ANALYZE
 
 	loading bool // the command loads a dump
+
+	indexes  map[string]bool // the full text indexes, by folded name
+	fullText bool            // the statement uses one of them
 }
 
 // start prepares the guard for compiling a statement.
@@ -52,6 +55,7 @@ func (g *guard) allow(a sqlite.Access) bool {
 }
 
 func (g *guard) judge(a sqlite.Access) *errcode.Error {
+	g.notice(a)
 	switch a.Action {
 	case sqlite.Select, sqlite.Recursive:
 		return nil
@@ -80,6 +84,17 @@ func (g *guard) judge(a sqlite.Access) *errcode.Error {
 		return g.judgeWrite(a)
 	}
 	return g.judgeDefinition(a)
+}
+
+// notice sees whether the statement, or a trigger of its, uses a full text index.
+func (g *guard) notice(a sqlite.Access) {
+	if g.fullText || len(g.indexes) == 0 {
+		return
+	}
+	switch a.Action {
+	case sqlite.Read, sqlite.Insert, sqlite.Update, sqlite.Delete:
+		g.fullText = g.indexes[strings.ToLower(a.First.String())]
+	}
 }
 
 // alters reports that ALTER TABLE looks for temporary triggers and views that
@@ -126,6 +141,8 @@ var readPragmas = map[string]bool{
 func (g *guard) judgePragma(a sqlite.Access) *errcode.Error {
 	name := strings.ToLower(a.First.String())
 	switch {
+	case name == "data_version":
+		return nil // how a full text index sees that another connection has written
 	case g.class == reading && readPragmas[name]:
 		return nil
 	case g.class == defining && (name == "quick_check" || name == "integrity_check"):
@@ -161,9 +178,11 @@ func (g *guard) judgeDefinition(a sqlite.Access) *errcode.Error {
 		sqlite.DropTempIndex, sqlite.DropTempTable, sqlite.DropTempTrigger, sqlite.DropTempView:
 		return errTemporary()
 	case sqlite.CreateVTable, sqlite.DropVTable:
-		// Their modules keep state and statements of their own in the
-		// connection, which batch boundaries would show through.
-		return notSupported("virtual tables are not supported yet")
+		// Of the modules that there are, only full text search is known to keep
+		// nothing in a connection that could not be written out: see fulltext.go.
+		if !isName(a.Second, "fts5") {
+			return notSupported("virtual tables other than USING fts5 are not supported")
+		}
 	}
 	if g.class != defining {
 		return notSupported("the schema can only be changed by a statement that was planned so")

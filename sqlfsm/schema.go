@@ -147,6 +147,8 @@ func (c *connection) readColumns(r *sqlplan.Relation, types map[typeKey]pgtype.T
 		return err
 	}
 	switch r.Kind {
+	case sqlplan.VirtualTable:
+		r.Columns = append(r.Columns, sqlplan.RowIDColumn())
 	case sqlplan.Table:
 		for i := range r.Columns {
 			column := &r.Columns[i]

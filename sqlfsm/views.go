@@ -25,7 +25,8 @@ type views struct {
 	words map[string]int    // by folded name, once counted
 }
 
-// readViews reads the views, unless they are known already.
+// readViews reads the views and the names of the full text indexes, unless they
+// are known already.
 func (c *connection) readViews() error {
 	if c.views != nil {
 		return nil
@@ -34,10 +35,11 @@ func (c *connection) readViews() error {
 	err := c.query(`SELECT name, sql FROM main.sqlite_schema WHERE type = 'view'`, func(row []value.Value) {
 		v.texts[strings.ToLower(row[0].Text())] = row[1].Text()
 	})
-	if err == nil {
-		c.views = v
+	if err != nil {
+		return err
 	}
-	return err
+	c.views = v
+	return c.readFullText()
 }
 
 // checkStatement refuses a statement that is too long when it is written out. Its

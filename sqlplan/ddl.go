@@ -212,6 +212,9 @@ func (t *newTable) primaryKey() {
 			switch c.kind {
 			case "PRIMARY KEY":
 				set(c, []nameAt{d.nameAt})
+				if c.serial && !isInteger(d.typ.OID) {
+					r.fail(c.pos, errcode.InvalidParameterValue, "identity column type must be smallint, integer, or bigint")
+				}
 			case "IDENTITY":
 				if !isInteger(d.typ.OID) {
 					r.fail(c.pos, errcode.InvalidParameterValue, "identity column type must be smallint, integer, or bigint")
@@ -433,6 +436,7 @@ func (r *resolver) createVirtual(s *createVirtual) *Plan {
 		rel.Columns = append(rel.Columns, Column{Name: c.name, Type: pgtype.Of(pgtype.Text)})
 	}
 	rel.Columns = append(rel.Columns, Column{Name: rel.Name, Hidden: true}, Column{Name: "rank", Hidden: true, Type: pgtype.Of(pgtype.Float8)})
+	r.contentTable(s)
 	plan := r.schemaPlan("CREATE VIRTUAL TABLE", func(p *printer) {
 		p.w("CREATE VIRTUAL TABLE ")
 		p.ifNotExists(s.ifNotExists)
@@ -444,9 +448,31 @@ func (r *resolver) createVirtual(s *createVirtual) *Plan {
 			plan.Types = append(plan.Types, TypeChange{Op: SetType, Relation: rel.Name, Column: c.Name, Type: c.Type})
 		}
 	}
+	rel.Columns = append(rel.Columns, RowIDColumn())
 	rel.SQL = plan.SQL
 	plan.edits = []edit{{rel.Name, rel}}
 	return plan
+}
+
+// contentTable checks the table that a full text index is told to read its
+// texts from: content = 'docs'. SQLite would look for it at the first use only.
+func (r *resolver) contentTable(s *createVirtual) {
+	for _, argument := range s.arguments {
+		l := lexer{src: argument}
+		name, err := l.next()
+		equals, err2 := l.next()
+		table, err3 := l.next()
+		if err != nil || err2 != nil || err3 != nil || !name.is("content") || !equals.isOp("=") || table.text == "" {
+			continue
+		}
+		switch {
+		case systemName(table.text):
+			r.fail(s.target.pos, errcode.InsufficientPrivilege, "permission denied for table %s", table.text)
+		case r.schema.find(table.text) == nil:
+			r.fail(s.target.pos, errcode.UndefinedTable, "relation \"%s\" does not exist", table.text).
+				WithHint("The option content names the table that holds the texts.")
+		}
+	}
 }
 
 func (p *printer) ifNotExists(yes bool) {

@@ -215,26 +215,40 @@ func (r *resolver) dependents(s *drop, rel *Relation) {
 	}
 }
 
-// mentions reports whether a view's query names a relation, or a table's
-// foreign key references it, by the words of their declarations.
+// mentions reports whether a view's query names a relation, a table's foreign
+// key references it, or a full text index reads its texts from it, by the words
+// of their declarations.
 func mentions(other *Relation, name string) bool {
 	l := lexer{src: other.SQL}
-	var before token
+	var before, first token
 	for {
 		t, err := l.next()
 		if err != nil || t.kind == tokEnd {
 			return false
 		}
-		if (t.kind == tokWord || t.kind == tokQuoted) && sameName(t.text, name) {
-			switch {
-			case before.is("references"):
-				return true
-			case other.Kind == View && (before.is("from") || before.is("join") || before.isOp(",") || before.isOp("(")):
-				return true
-			}
+		isName := t.kind == tokWord || t.kind == tokQuoted
+		switch {
+		case !sameName(t.text, name):
+		case isName && before.is("references"):
+			return true
+		case isName && other.Kind == View && (before.is("from") || before.is("join") || before.isOp(",") || before.isOp("(")):
+			return true
+		case other.Kind == VirtualTable && before.isOp("=") && first.is("content"): // as a name or as a string
+			return true
 		}
-		before = t
+		first, before = before, t
 	}
+}
+
+// indexOf is the full text index, the first by name, that reads its texts from a
+// table; nil when there is none.
+func (r *resolver) indexOf(rel *Relation) (found *Relation) {
+	for _, other := range r.schema.Relations {
+		if other.Kind == VirtualTable && mentions(other, rel.Name) && (found == nil || other.Name < found.Name) {
+			found = other
+		}
+	}
+	return found
 }
 
 // alterTable plans ALTER TABLE with one action.
@@ -255,12 +269,12 @@ func (r *resolver) alterTable(s *alterTable) *Plan {
 		r.fail(s.target.pos, errcode.InsufficientPrivilege, "permission denied for table %s", rel.Name)
 		return &Plan{}
 	}
-	if rel.Kind != Table {
+	a := &s.actions[0]
+	if rel.Kind != Table && (rel.Kind != VirtualTable || a.kind != "RENAME TABLE") {
 		r.fail(s.target.pos, errcode.WrongObjectType, "\"%s\" is not a table", rel.Name)
 		return &Plan{}
 	}
 	r.stored = "a table's definition"
-	a := &s.actions[0]
 	switch a.kind {
 	case "ADD":
 		return r.addColumn(rel, a)
@@ -404,8 +418,19 @@ func (r *resolver) renameTable(rel *Relation, a *alterAction) *Plan {
 	if r.err != nil {
 		return &Plan{}
 	}
+	if index := r.indexOf(rel); index != nil {
+		r.fail(a.pos, errcode.DependentObjectsStillExist, "cannot rename table %s because other objects depend on it", rel.Name).
+			WithDetail("The full text index %s reads its texts from it by its name.", index.Name).
+			WithHint("Drop the index first, and make it again.")
+		return &Plan{}
+	}
 	next := copyOf(rel)
 	next.Name = a.to.name
+	for i := range next.Columns { // a full text index's column of its own name
+		if c := &next.Columns[i]; c.Hidden && c.Name == rel.Name {
+			c.Name = next.Name
+		}
+	}
 	plan := r.schemaPlan("ALTER TABLE", func(p *printer) {
 		p.w("ALTER TABLE ")
 		p.name(rel.Name)

@@ -98,7 +98,11 @@ func (p *printer) constraint(c *constraint) {
 	case "GENERATED":
 		p.w("GENERATED ALWAYS AS (")
 		p.expr(c.x)
-		p.w(") STORED")
+		if c.virtual {
+			p.w(") VIRTUAL")
+		} else {
+			p.w(") STORED")
+		}
 	case "CHECK":
 		p.w("CHECK (")
 		p.expr(c.x)

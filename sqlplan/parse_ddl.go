@@ -79,6 +79,8 @@ type (
 	constraint struct {
 		pos     int
 		name    string
+		virtual bool   // GENERATED … VIRTUAL
+		serial  bool   // PRIMARY KEY AUTOINCREMENT
 		kind    string // NOT NULL, NULL, DEFAULT, GENERATED, IDENTITY, PRIMARY KEY, UNIQUE, CHECK, REFERENCES
 		columns []nameAt
 		x       expr
@@ -243,6 +245,7 @@ func (p *parser) columnDef() columnDef {
 	for p.err == nil && !p.isOp(",") && !p.isOp(")") && p.tok.kind != tokEnd {
 		if c, ok := p.columnConstraint(); ok {
 			d.constraints = append(d.constraints, c)
+			d.serial = d.serial || c.serial
 		}
 	}
 	return d
@@ -250,7 +253,7 @@ func (p *parser) columnDef() columnDef {
 
 func (p *parser) startsColumnConstraint() bool {
 	switch p.tok.text {
-	case "constraint", "not", "null", "default", "primary", "unique", "check", "references", "generated", "collate":
+	case "constraint", "not", "null", "default", "primary", "unique", "check", "references", "generated", "as", "collate":
 		return p.tok.kind == tokWord
 	}
 	return false
@@ -272,6 +275,7 @@ func (p *parser) columnConstraint() (c constraint, ok bool) {
 		c.kind, c.x = "DEFAULT", p.exprAbove(precNot)
 	case p.accept2("primary", "key"):
 		c.kind = "PRIMARY KEY"
+		c.serial = p.accept("autoincrement") // SQLite's word for IDENTITY
 		p.indexOptions()
 	case p.accept("unique"):
 		c.kind = "UNIQUE"
@@ -282,6 +286,8 @@ func (p *parser) columnConstraint() (c constraint, ok bool) {
 		c.kind, c.ref = "REFERENCES", p.foreignKey()
 	case p.accept("generated"):
 		p.generated(&c)
+	case p.accept("as"): // SQLite's short form
+		p.computed(&c)
 	case p.accept("collate"):
 		p.collationName()
 		return c, false
@@ -317,7 +323,7 @@ func (p *parser) checked() expr {
 	return x
 }
 
-// generated reads GENERATED ALWAYS AS (x) STORED and GENERATED … AS IDENTITY.
+// generated reads GENERATED ALWAYS AS (x) and GENERATED … AS IDENTITY.
 func (p *parser) generated(c *constraint) {
 	always := p.accept("always")
 	if !always {
@@ -334,14 +340,19 @@ func (p *parser) generated(c *constraint) {
 	if !always {
 		p.unexpected()
 	}
+	p.computed(c)
+}
+
+// computed reads (x) [STORED | VIRTUAL]. As in PostgreSQL 18 and in SQLite a
+// column that says neither is virtual.
+func (p *parser) computed(c *constraint) {
 	c.kind = "GENERATED"
 	p.expectOp("(")
 	c.x = p.expr()
 	p.expectOp(")")
-	if p.is("virtual") {
-		p.unsupported(p.tok.pos, "a virtual generated column").WithHint("Use STORED.")
+	if c.virtual = !p.accept("stored"); c.virtual {
+		p.accept("virtual")
 	}
-	p.expect("stored")
 }
 
 // indexOptions skips what says how a constraint's index is kept.

@@ -1,10 +1,16 @@
 package sqlplan
 
-import "quorate/internal/errcode"
+import (
+	"strings"
+
+	"quorate/internal/errcode"
+)
 
 // insert reads INSERT after its WITH (PostgreSQL manual, INSERT).
 func (p *parser) insert(w *with) *insertStatement {
-	p.expect("insert", "into")
+	p.expect("insert")
+	p.noResolution("INSERT")
+	p.expect("into")
 	s := &insertStatement{with: w, target: p.tableName()}
 	if p.accept("as") {
 		s.target.alias = p.name()
@@ -29,6 +35,17 @@ func (p *parser) insert(w *with) *insertStatement {
 	}
 	s.returning = p.returning()
 	return s
+}
+
+// noResolution refuses SQLite's OR clause. Of its five resolutions, ON CONFLICT
+// does what IGNORE and REPLACE do, ABORT is what happens anyway, FAIL would keep
+// half a statement, and ROLLBACK would end the transaction that other clients'
+// entries are in.
+func (p *parser) noResolution(verb string) {
+	if p.is("or") {
+		p.unsupported(p.tok.pos, "%s OR %s", verb, strings.ToUpper(p.peek().text)).
+			WithHint("Use INSERT … ON CONFLICT; a statement that fails undoes all that it did.")
+	}
 }
 
 func (p *parser) onConflict() *onConflict {
@@ -79,6 +96,7 @@ func (p *parser) returning() []selectItem {
 // update reads UPDATE after its WITH (PostgreSQL manual, UPDATE).
 func (p *parser) update(w *with) *updateStatement {
 	p.expect("update")
+	p.noResolution("UPDATE")
 	p.accept("only")
 	s := &updateStatement{with: w, target: p.tableName()}
 	s.target.alias, _ = p.alias()

@@ -31,7 +31,7 @@ func (r *resolver) call(x *call, sc *scope) expr {
 			r.fail(a.base().pos, errcode.SyntaxError, `syntax error at or near "*"`)
 			return x
 		}
-		x.args[i] = r.expr(a, sc)
+		x.args[i] = r.indexOr(i == 0 && (x.name == "bm25" || x.name == "highlight" || x.name == "snippet"), a, sc)
 	}
 	if r.err != nil {
 		return x
@@ -91,6 +91,10 @@ func (r *resolver) ownFunction(x *call, sc *scope) (expr, bool) {
 		}
 	case "nextval", "setval", "currval", "lastval", "set_config":
 		r.unsupported(x.pos, "%s()", x.name)
+		return x, true
+	case "total_changes", "load_extension", "sqlite_source_id", "sqlite_offset", "sqlite_log",
+		"sqlite_compileoption_get", "sqlite_compileoption_used", "fts5_source_id":
+		r.unsupported(x.pos, "%s()", x.name).WithHint("It answers from one node's connection or program.")
 		return x, true
 	}
 	return nil, false

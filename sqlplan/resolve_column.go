@@ -15,12 +15,15 @@ func (r *resolver) column(x *columnRef, sc *scope) expr {
 	if r.err != nil {
 		return x
 	}
+	asked := r.asked
+	r.asked = false
 	for s := sc; s != nil; s = s.parent {
 		found, e := r.columnIn(x, s)
 		if r.err != nil {
 			return x
 		}
 		if found {
+			r.indexColumn(e, asked)
 			// WHERE, ON and GROUP BY, whose scopes name their clause, see rows that
 			// are not grouped yet.
 			if s != sc && s.core != nil && s.clause == "" && s.core.inside == 0 && (sc.core == nil || sc.core != s.core) {
@@ -33,6 +36,28 @@ func (r *resolver) column(x *columnRef, sc *scope) expr {
 	}
 	r.noColumn(x, sc)
 	return x
+}
+
+// indexOr resolves an expression which, when so, may be a full text index.
+func (r *resolver) indexOr(so bool, e expr, sc *scope) expr {
+	_, isColumn := e.(*columnRef)
+	r.asked = so && isColumn
+	defer func() { r.asked = false }()
+	return r.expr(e, sc)
+}
+
+// indexColumn refuses a full text index's column of its own name, but where it
+// stands for the index: before MATCH, and first among the arguments of bm25 and
+// the like. Its value is the number of a cursor of the connection.
+func (r *resolver) indexColumn(e expr, asked bool) {
+	ref, ok := e.(*columnRef)
+	if !ok || asked || !ref.col.hidden || ref.from.relation == nil {
+		return
+	}
+	if rel := ref.from.relation; rel.Kind == VirtualTable && sameName(ref.col.name, rel.Name) {
+		r.unsupported(ref.pos, "the full text index \"%s\" as a value", rel.Name).
+			WithHint("Ask it with %s MATCH 'words', and name its columns for their values.", rel.Name)
+	}
 }
 
 // columnIn looks in one scope.

@@ -56,7 +56,8 @@ func (r *resolver) assign(e expr, item *rangeItem, column int) expr {
 		return e
 	}
 	to := c.Type
-	if to.OID == 0 {
+	// A command to a full text index may have its operand, of any type, in rank.
+	if to.OID == 0 || rel.Kind == VirtualTable && c.Hidden && c.Name == "rank" {
 		r.untyped([]expr{e})
 		return e
 	}
@@ -314,6 +315,10 @@ func contains(list []int, n int) bool {
 }
 
 func (r *resolver) conflict(c *onConflict, item *rangeItem) {
+	if item.relation.Kind == VirtualTable {
+		r.unsupported(c.pos, "ON CONFLICT of a full text index")
+		return
+	}
 	bare := &scope{items: []*rangeItem{item}, clause: "ON CONFLICT", bare: true}
 	for i := range c.target {
 		c.target[i].x = r.expr(c.target[i].x, bare)
@@ -399,6 +404,10 @@ func (r *resolver) setQuery(a *assignment, item *rangeItem, columns []int, sc *s
 // those of others, the tables of FROM or USING, are refused.
 func (r *resolver) returning(list *[]selectItem, item *rangeItem, others []*rangeItem) []outColumn {
 	if *list == nil || r.err != nil {
+		return nil
+	}
+	if item.relation.Kind == VirtualTable {
+		r.unsupported((*list)[0].x.base().pos, "RETURNING of a full text index").WithHint("SELECT the rows in the same transaction.")
 		return nil
 	}
 	// SQLite does not know the alias there, only the table's own name.

@@ -29,7 +29,8 @@ func (r *resolver) expr(e expr, sc *scope) expr {
 	case *unary:
 		return r.unary(x, sc)
 	case *binary:
-		x.l, x.r = r.expr(x.l, sc), r.expr(x.r, sc)
+		x.l = r.indexOr(x.op == "MATCH", x.l, sc)
+		x.r = r.expr(x.r, sc)
 		return r.binary(x)
 	case *logical:
 		for i, a := range x.args {

@@ -29,6 +29,7 @@ type resolver struct {
 	// session that will insert (default.go).
 	byDefault bool
 	inUse     bool // a literal was read in the session's time zone
+	asked     bool // the next column may be a full text index's own: see indexColumn
 }
 
 func (r *resolver) fail(pos int, code errcode.Code, format string, args ...any) *errcode.Error {

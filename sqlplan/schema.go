@@ -50,6 +50,12 @@ type Column struct {
 	Hidden     bool   // a virtual table's hidden column
 }
 
+// RowIDColumn is the last column of a full text index, which SQLite does not
+// list. By it the index is joined to the table whose texts it finds.
+func RowIDColumn() Column {
+	return Column{Name: "rowid", Type: pgtype.Of(pgtype.Int8), NotNull: true, Hidden: true}
+}
+
 // TypeChange is a change to the type table: the replicated table that keeps,
 // for every declared column, the Postgres type and its modifier.
 type TypeChange struct {

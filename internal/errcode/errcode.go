@@ -87,6 +87,7 @@ const (
 	IdleSessionTimeout           Code = "57P05"
 	InternalError                Code = "XX000"
 	DataCorrupted                Code = "XX001"
+	IndexCorrupted               Code = "XX002"
 )
 
 // Error is an error that a client sees.

@@ -41,6 +41,8 @@ const (
 	Range      Code = lib.SQLITE_RANGE
 	NotADB     Code = lib.SQLITE_NOTADB
 
+	CorruptVTab Code = lib.SQLITE_CORRUPT_VTAB
+
 	ConstraintCheck      Code = lib.SQLITE_CONSTRAINT_CHECK
 	ConstraintForeignKey Code = lib.SQLITE_CONSTRAINT_FOREIGNKEY
 	ConstraintNotNull    Code = lib.SQLITE_CONSTRAINT_NOTNULL

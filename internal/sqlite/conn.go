@@ -41,6 +41,8 @@ type Conn struct {
 	// each is unlinked as soon as it is open.
 	tempName uintptr
 
+	fullText uintptr // FTS5's Fts5Global, once asked for
+
 	hooks     hooks
 	changing  Preupdate // during the preupdate hook
 	functions []*function
