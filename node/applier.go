@@ -76,12 +76,28 @@ func (n *Node) runApplier(ctx context.Context) error {
 // command makes the state machine's entry of a log entry.
 func (n *Node) command(e raft.Entry) sqlfsm.Entry {
 	entry := sqlfsm.Entry{Index: uint64(e.Index), Term: uint64(e.Term)}
-	if e.Type == raft.EntryNormal {
+	switch e.Type {
+	case raft.EntryNormal:
 		entry.Data = e.Data
 		h, err := sqlfsm.DecodeHeader(e.Data)
 		entry.Collect = err == nil && n.ours(&h)
+	case raft.EntryConfiguration:
+		entry.Members = memberIDs(e.Data)
 	}
 	return entry
+}
+
+// memberIDs returns the members that a configuration names.
+func memberIDs(data []byte) []uint64 {
+	c, err := raft.DecodeConfiguration(data)
+	if err != nil {
+		panic(err) // the core has read it already
+	}
+	ids := make([]uint64, 0, len(c.Members))
+	for _, m := range c.Members {
+		ids = append(ids, uint64(m.ID))
+	}
+	return ids
 }
 
 // ours reports whether a command came from this node, in this life.
@@ -102,14 +118,28 @@ func (n *Node) applyBatch(ctx context.Context, entries []sqlfsm.Entry) error {
 			return fmt.Errorf("node: the state machine cannot go on: %w", err)
 		}
 		n.noRoom(diskDatabase, err)
-		entries = n.unapplied(entries)
+		n.tellSessions(entries, results)
+		entries = entries[len(results):]
 		if !awaitRoom(ctx) {
 			return nil
 		}
 		results, err = n.fsm.Apply(entries)
 	}
 	n.noRoom(diskDatabase, nil)
-	n.progress.advance(last.Index)
+	n.tellSessions(entries, results)
+	n.metrics.apply.Observe(time.Since(began).Seconds())
+	n.metrics.appliedEntries.Add(float64(len(entries)))
+	n.metrics.applyBatch.Observe(float64(len(entries)))
+	n.tellApplied(last)
+	return nil
+}
+
+// tellSessions tells this node's sessions what the first of the entries did.
+func (n *Node) tellSessions(entries []sqlfsm.Entry, results []sqlfsm.Result) {
+	if len(results) == 0 {
+		return
+	}
+	n.progress.advance(raft.Index(entries[len(results)-1].Index))
 	for i := range results {
 		if !entries[i].Collect {
 			continue
@@ -118,29 +148,21 @@ func (n *Node) applyBatch(ctx context.Context, entries []sqlfsm.Entry) error {
 			n.commands.Settle(p, driver.Outcome{Results: results[i].Results, Err: results[i].Err})
 		}
 	}
-	n.metrics.apply.Observe(time.Since(began).Seconds())
-	n.metrics.appliedEntries.Add(float64(len(entries)))
-	n.metrics.applyBatch.Observe(float64(len(entries)))
-	n.tellApplied(last)
-	return nil
 }
 
-// unapplied returns the entries that are still to be applied, after an attempt
-// that found no room. What the others did is lost: their sessions learn that the
-// outcome is not known.
-func (n *Node) unapplied(entries []sqlfsm.Entry) []sqlfsm.Entry {
-	applied, _ := n.fsm.Applied()
-	for len(entries) > 0 && entries[0].Index <= applied {
-		if e := &entries[0]; e.Collect {
-			if h, err := sqlfsm.DecodeHeader(e.Data); err == nil {
-				if p := n.commands.Get(h.Seq); p != nil {
-					n.commands.Settle(p, driver.Outcome{Err: driver.ErrUnknown})
-				}
-			}
+// recall settles commands of this node's sessions that are in an image that was
+// just installed: this node will not meet their entries.
+func (n *Node) recall() error {
+	for _, p := range n.commands.Proposed() {
+		r, applied, err := n.fsm.Recall(p.Data())
+		if err != nil {
+			return fmt.Errorf("node: what came of a command: %w", err)
 		}
-		entries = entries[1:]
+		if applied {
+			n.commands.Settle(p, driver.Outcome{Results: r.Results, Err: r.Err})
+		}
 	}
-	return entries
+	return nil
 }
 
 // tellApplied tells the driver how far the state machine is, and how far it is

@@ -119,7 +119,7 @@ func (n *Node) Execute(ctx context.Context, statements []sqlplan.Bound) ([]value
 // execute is Execute for a command of either kind that has statements.
 func (n *Node) execute(ctx context.Context, kind sqlfsm.Kind, statements []sqlplan.Bound) ([]value.Result, error) {
 	p := n.commands.Reserve()
-	data := n.encode(kind, p.Seq, statements)
+	data := n.encode(kind, p, statements)
 	if len(data) > maxCommandBytes {
 		n.commands.Remove(p)
 		return nil, errcode.Newf(errcode.ProgramLimitExceeded, "the transaction takes %d bytes in the log, more than the limit of %d", len(data), maxCommandBytes).
@@ -132,19 +132,24 @@ func (n *Node) execute(ctx context.Context, kind sqlfsm.Kind, statements []sqlpl
 	}
 	n.inbox.put(func(e *driver.Events) { e.Commands = append(e.Commands, p) })
 	out := n.await(ctx, p)
-	if errors.Is(out.Err, sqlfsm.ErrSchemaChanged) {
+	switch {
+	case errors.Is(out.Err, sqlfsm.ErrSchemaChanged):
 		out.Err = pgwire.ErrSchemaChanged
+	case errors.Is(out.Err, sqlfsm.ErrUnregistered), errors.Is(out.Err, sqlfsm.ErrOutsideWindow):
+		out.Err = errcode.Newf(errcode.CannotConnectNow, "the statement was not carried out: the cluster does not take this node's statements any more").
+			WithHint("It was removed from the cluster. Connect to a member.").WithDetail("%v", out.Err)
 	}
 	return out.Results, out.Err
 }
 
 // encode names and stamps a command and draws its seed.
-func (n *Node) encode(kind sqlfsm.Kind, seq uint64, statements []sqlplan.Bound) []byte {
+func (n *Node) encode(kind sqlfsm.Kind, p *driver.Pending, statements []sqlplan.Bound) []byte {
 	h := sqlfsm.Header{
 		Kind:          kind,
 		Origin:        uint64(n.id),
 		Incarnation:   n.commands.Incarnation,
-		Seq:           seq,
+		Seq:           p.Seq,
+		LowWater:      p.LowWater,
 		Time:          time.Now().UnixMicro(),
 		SchemaVersion: statements[0].Plan.SchemaVersion,
 	}
@@ -207,15 +212,10 @@ func (n *Node) await(ctx context.Context, p *driver.Pending) driver.Outcome {
 // refusal says in a client's words what became of a command that has no outcome of
 // the log; nil: it has.
 func (n *Node) refusal(err error) error {
-	switch {
-	case errors.Is(err, driver.ErrFull):
+	if errors.Is(err, driver.ErrFull) {
 		n.metrics.proposals.WithLabelValues("dropped").Inc()
 		return errcode.Newf(errcode.DiskFull, "the statement was not carried out: the disk of this node or of the leader, or those of a majority of the members, are full").
 			WithHint("Make room; /readyz/disk of each member says where. Writes go on by themselves then. If only this node's disk is full, connect to another.")
-	case errors.Is(err, driver.ErrUnknown):
-		n.metrics.proposals.WithLabelValues("timeout").Inc()
-		return errcode.Newf(errcode.StatementCompletionUnknown, "this node lost the outcome, because it got the others' database or its disk was full meanwhile: whether the statement was carried out is not known").
-			WithHint("Look at the data before you repeat the statement.")
 	}
 	return nil
 }

@@ -218,6 +218,9 @@ func (n *Node) install(s *raft.Snapshot) error {
 	}
 	n.cfg.Logger.Info().Str("component", "snapshot").Uint64("index", uint64(s.Index)).Dur("took_ms", time.Since(began)).Msg("image installed")
 	n.progress.advance(s.Index)
+	if err := n.recall(); err != nil {
+		return err
+	}
 	n.tellApplied(driver.Applied{Index: s.Index, Term: s.Term})
 	return n.forgetImages()
 }

@@ -89,9 +89,11 @@ func (c *client) done() {
 // write starts a command at a node that is up.
 func (w *World) write(n *node, c *client, o op) *pendingCall {
 	call := &pendingCall{op: w.history.begin(o), client: c, pending: n.commands.Reserve()}
-	h := sqlfsm.Header{Origin: uint64(n.id), Incarnation: n.life, Seq: call.pending.Seq, Time: n.clock()}
+	h := sqlfsm.Header{
+		Origin: uint64(n.id), Incarnation: n.life, Seq: call.pending.Seq, LowWater: call.pending.LowWater, Time: n.clock(),
+	}
 	n.commands.Charge(call.pending, encodeCommand(&h, o), 1<<30)
-	call.op.command = command{h.Origin, h.Incarnation, h.Seq}
+	call.op.command = nameOf(&h)
 	n.open[h.Seq] = call
 	n.calls = append(n.calls, call)
 	n.inbox.Commands = append(n.inbox.Commands, call.pending)
@@ -122,6 +124,22 @@ func (n *node) giveUp(call *pendingCall) {
 	call.client.done()
 }
 
+// refusedHere: a command of this life was refused. That may happen only to a node
+// that was removed.
+func (n *node) refusedHere(seq uint64) {
+	call := n.open[seq]
+	if call == nil {
+		n.world.fail("%v refuses command %d, which nobody waits for", n, seq)
+	}
+	<-call.pending.Done
+	o := &n.world.oracle
+	o.must(o.removed[n.id], "command %v of a session of %v, which was not removed, is refused", call.op.command, n)
+	o.must(o.commands[call.op.command] == 0, "command %v is refused, and was applied at %d", call.op.command, o.commands[call.op.command])
+	o.never[call.op.command] = true
+	n.forget(call)
+	call.client.done()
+}
+
 // settled: a command of this life was applied at index.
 func (n *node) settled(seq uint64, index raft.Index, out outcome) {
 	call := n.open[seq]
@@ -146,7 +164,7 @@ func (n *node) takeOutcomes() {
 		case out := <-call.pending.Done:
 			if errors.Is(out.Err, driver.ErrFull) {
 				n.world.oracle.never[call.op.command] = true
-			} else if !errors.Is(out.Err, driver.ErrUnknown) {
+			} else {
 				n.world.fail("%v tells a session %v", n, out.Err)
 			}
 			n.forget(call)

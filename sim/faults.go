@@ -57,6 +57,9 @@ const (
 	// Echoes: whoever campaigns or leads gets once more what it was sent in
 	// earlier terms.
 	Echoes
+	// Repeats: a command or a registration that was applied before gets into the
+	// log again, wherever it came from and however old it is.
+	Repeats
 
 	faultsEnd
 	// AllFaults are all of them.
@@ -64,11 +67,13 @@ const (
 
 	// restlessFaults come with a restless plan only.
 	restlessFaults = Minorities | Echoes
+	// laterFaults are drawn after the rest, so that this is as it was without them.
+	laterFaults = Repeats
 )
 
 var faultNames = []string{
 	"loss", "duplicates", "delays", "partitions", "clogs", "disconnects", "crashes", "torn-writes", "pauses", "skew",
-	"deposed", "churn", "stalls", "sync-errors", "bit-flips", "no-space", "membership", "transfers", "give-ups", "minorities", "echoes",
+	"deposed", "churn", "stalls", "sync-errors", "bit-flips", "no-space", "membership", "transfers", "give-ups", "minorities", "echoes", "repeats",
 }
 
 // each calls f for every kind, in the order of their declaration.

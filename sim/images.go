@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
+
 	"quorate/node/driver"
 	"quorate/raft"
 )
@@ -86,14 +89,14 @@ func (n *node) imageSent(s driver.ImageSent) {
 
 // makeImage returns nil when the log was cut beyond what is applied.
 func (n *node) makeImage(base raft.Index) *image {
-	s := n.machine.machineState
+	s := &n.machine.machineState
 	if s.index < base || s.index < n.core.Status().Base || s.index == 0 {
 		return nil
 	}
 	n.world.oracle.state(n, "makes an image of")
 	return &image{
 		snapshot: raft.Snapshot{Index: s.index, Term: s.term, Configuration: n.core.ConfigurationAt(s.index)},
-		state:    s,
+		state:    s.copy(),
 	}
 }
 
@@ -124,15 +127,31 @@ func (n *node) Install(s raft.Snapshot) {
 func (n *node) install(index raft.Index) {
 	for i := range n.images {
 		if n.images[i].snapshot.Index == index {
-			n.machine.machineState = n.images[i].state
+			n.machine.machineState = n.images[i].state.copy()
 			n.machine.checkpoint()
 			n.world.oracle.installed(n, index)
 			n.world.tracef("%v installs an image up to %d", n, index)
+			n.recall()
 			n.forgetImages()
 			return
 		}
 	}
 	n.world.fail("%v is to install an image up to %d, and has none", n, index)
+}
+
+// recall settles commands that are in an image that was just installed.
+func (n *node) recall() {
+	if !n.up {
+		return
+	}
+	pending := n.commands.Proposed()
+	slices.SortFunc(pending, func(a, b *driver.Pending) int { return cmp.Compare(a.Seq, b.Seq) })
+	for _, p := range pending {
+		if a, applied := n.machine.recall(p.Data()); applied {
+			n.world.recalled++
+			n.answer(p, &a)
+		}
+	}
 }
 
 // forgetImages removes those that the state machine has reached.

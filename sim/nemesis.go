@@ -30,6 +30,7 @@ func (w *World) startFaults() {
 		{NoSpace, w.fillDisk},
 		{Membership, w.changeMembers},
 		{Transfers, w.transferLeadership},
+		{Repeats, w.repeat},
 	} {
 		if w.happens(f.kind) {
 			w.again(f.kind, f.do)
@@ -260,6 +261,25 @@ func (w *World) elected(n *node) {
 		w.tracef("churn: %s", w.network.describeCuts())
 		w.until(exponential(r, 600*Millisecond), func() { w.network.cuts = nil })
 	})
+}
+
+// repeat gives leaders a few commands that were applied before: of the last
+// moments mostly, or of any time.
+func (w *World) repeat(r *rand.Rand) {
+	for range 1 + r.IntN(8) {
+		l, n := w.leader(), len(w.repeatable)
+		if l == nil || n == 0 {
+			return
+		}
+		back := 1 + r.IntN(n)
+		if r.IntN(2) == 0 {
+			back = 1 + r.IntN(min(n, 20))
+		}
+		if _, _, err := l.core.Propose([][]byte{w.repeatable[n-back]}); err == nil {
+			w.count(Repeats)
+			l.wake()
+		}
+	}
 }
 
 // stall lets a disk hang.

@@ -406,20 +406,29 @@ func (n *node) startApplying() {
 }
 
 func (n *node) applyOne(e *raft.Entry) {
-	out := n.machine.apply(e)
-	n.world.oracle.applied(n, e, out)
-	if e.Type != raft.EntryNormal {
+	a := n.machine.apply(e)
+	n.world.oracle.applied(n, e, &a)
+	if e.Type != raft.EntryNormal || raft.NodeID(a.header.Origin) != n.id || a.header.Incarnation != n.life {
 		return
 	}
-	h, err := sqlfsm.DecodeHeader(e.Data)
-	if err != nil {
-		panic(err) // our own encoding
+	if p := n.commands.Get(a.header.Seq); p != nil {
+		n.answer(p, &a)
 	}
-	if raft.NodeID(h.Origin) == n.id && h.Incarnation == n.life {
-		if p := n.commands.Get(h.Seq); p != nil {
-			n.commands.Settle(p, driver.Outcome{})
-			n.settled(h.Seq, e.Index, out)
-		}
+}
+
+// answer gives a command of this life what came of it.
+func (n *node) answer(p *driver.Pending, a *applied) {
+	switch {
+	case a.late:
+		n.commands.Settle(p, driver.Outcome{Err: sqlfsm.ErrLateRegistration})
+	case a.header.Kind == sqlfsm.KindRegister:
+		n.commands.Settle(p, driver.Outcome{})
+	case a.refused():
+		n.commands.Settle(p, driver.Outcome{Err: sqlfsm.ErrUnregistered})
+		n.refusedHere(p.Seq)
+	default:
+		n.commands.Settle(p, driver.Outcome{})
+		n.settled(p.Seq, n.world.oracle.commands[nameOf(&a.header)], a.outcome)
 	}
 }
 

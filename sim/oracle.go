@@ -7,6 +7,7 @@ import (
 	"quorate/raft"
 	"quorate/raft/wal"
 	"quorate/sqlfsm"
+	"quorate/sqlfsm/origins"
 )
 
 // oracle looks on and ends the run when a property is broken: those of the
@@ -24,7 +25,7 @@ type oracle struct {
 	entries map[position]uint64       // Log Matching
 	// committed is what is committed, once and for all.
 	committed []commitment
-	commands  map[command]raft.Index // each is applied at one index at most
+	commands  map[command]raft.Index // where each was applied
 	never     map[command]bool       // their clients were told that they were not carried out
 	confirmed []confirmation         // their clients were told that they were
 
@@ -33,6 +34,9 @@ type oracle struct {
 	seen raft.Index
 
 	members map[raft.NodeID]*member
+	// joined were members once, and removed are none any more, by the entries that
+	// are applied.
+	joined, removed map[raft.NodeID]bool
 }
 
 type ballot struct {
@@ -60,7 +64,7 @@ type commitment struct {
 }
 
 // command names one for ever.
-type command struct{ origin, incarnation, seq uint64 }
+type command = origins.Name
 
 type confirmation struct {
 	command command
@@ -88,6 +92,7 @@ func newOracle(w *World) oracle {
 	return oracle{
 		world: w, leaders: map[raft.Term]raft.NodeID{}, votes: map[ballot]raft.NodeID{}, entries: map[position]uint64{},
 		commands: map[command]raft.Index{}, never: map[command]bool{}, members: map[raft.NodeID]*member{},
+		joined: map[raft.NodeID]bool{}, removed: map[raft.NodeID]bool{},
 	}
 }
 
@@ -414,8 +419,8 @@ func (o *oracle) leads(n *node, m *member, term raft.Term) {
 }
 
 // applied: every node applies the committed entries in order, each once, and
-// each command is one entry at most.
-func (o *oracle) applied(n *node, e *raft.Entry, out outcome) {
+// each command is applied at one of them at most.
+func (o *oracle) applied(n *node, e *raft.Entry, a *applied) {
 	m := o.of(n)
 	o.must(e.Index == m.applied+1, "%v applies entry %d after %d", n, e.Index, m.applied)
 	m.applied = e.Index
@@ -428,16 +433,48 @@ func (o *oracle) applied(n *node, e *raft.Entry, out outcome) {
 	o.must(chain(before, e) == c.hash, "%v applies another entry %d than was committed", n, e.Index)
 	o.must(int(e.Index) <= len(m.disk) && m.disk[e.Index-1] == c.hash, "%v applies entry %d before its own disk has it", n, e.Index)
 	o.state(n, "reaches")
-	if e.Type != raft.EntryNormal || c.applied {
+	if c.applied {
 		return
 	}
-	h, err := sqlfsm.DecodeHeader(e.Data)
-	o.must(err == nil, "entry %d is no command: %v", e.Index, err)
-	name := command{h.Origin, h.Incarnation, h.Seq}
-	first, twice := o.commands[name]
-	o.must(!twice, "command %v is applied at %d and at %d", name, first, e.Index)
-	o.must(!o.never[name], "command %v is applied, and its client was told that it was not", name)
-	o.commands[name] = e.Index
-	c.applied, c.isCommand, c.command, c.outcome = true, true, name, out
-	c.stamp = o.world.history.stamp()
+	c.applied = true
+	switch e.Type {
+	case raft.EntryConfiguration:
+		o.change(e)
+	case raft.EntryNormal:
+		o.world.repeatable = append(o.world.repeatable, e.Data)
+		if a.header.Kind == sqlfsm.KindSQL {
+			o.command(e, c, a)
+		}
+	}
+}
+
+// command: a command is applied once, and its later copies are taken for what
+// they are.
+func (o *oracle) command(e *raft.Entry, c *commitment, a *applied) {
+	name := nameOf(&a.header)
+	first := o.commands[name]
+	switch a.verdict {
+	case origins.Fresh:
+		o.must(first == 0, "command %v is applied at %d and at %d", name, first, e.Index)
+		o.must(!o.never[name], "command %v is applied, and its client was told that it was not", name)
+		o.commands[name] = e.Index
+		c.isCommand, c.command, c.outcome = true, name, a.outcome
+		c.stamp = o.world.history.stamp()
+	case origins.Seen:
+		o.must(first != 0, "command %v at %d is taken for one that was applied, and was not", name, e.Index)
+		o.must(o.committed[first-1].outcome == a.outcome, "command %v did %v at %d, and is remembered with %v", name, o.committed[first-1].outcome, first, a.outcome)
+	}
+}
+
+// change notes who is removed by an entry.
+func (o *oracle) change(e *raft.Entry) {
+	members := memberIDs(e.Data)
+	for _, n := range o.world.nodes {
+		id := uint64(n.id)
+		if slices.Contains(members, id) {
+			o.joined[n.id] = true
+		} else if o.joined[n.id] {
+			o.removed[n.id] = true
+		}
+	}
 }

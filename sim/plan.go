@@ -50,7 +50,7 @@ func drawFaults(r *rand.Rand) Faults {
 		return 0
 	}
 	var f Faults
-	(AllFaults &^ restlessFaults).each(func(kind Faults) {
+	(AllFaults &^ restlessFaults &^ laterFaults).each(func(kind Faults) {
 		if r.IntN(2) == 0 {
 			f |= kind
 		}
@@ -104,6 +104,9 @@ func drawPlan(r *rand.Rand, o *Options) plan {
 	// would be without this.
 	if own := rand.New(rand.NewPCG(o.Seed, 2)); o.Restless || own.IntN(4) == 0 {
 		p.makeRestless(own)
+	}
+	if own := rand.New(rand.NewPCG(o.Seed, 3)); p.faults != 0 && own.IntN(2) == 0 {
+		p.faults |= Repeats
 	}
 	if p.faults&Membership != 0 {
 		// A damaged member and a removed one could be too many together.

@@ -36,6 +36,7 @@ type Result struct {
 	Crashes   int
 	Writes    int // that clients saw confirmed
 	Reads     int
+	Recalled  int // writes that were confirmed although an image came instead of their entry
 	Injected  FaultCounts
 	// Violation says which property was broken, "" if none was.
 	Violation string
@@ -86,7 +87,7 @@ func (w *World) report(r *Result) {
 	r.Events, r.Time, r.Injected = w.events, w.now, w.counts
 	r.Elections = len(w.oracle.leaders)
 	r.Crashes = w.counts[Crashes.number()] + w.counts[SyncErrors.number()]
-	r.Writes = len(w.oracle.confirmed)
+	r.Writes, r.Recalled = len(w.oracle.confirmed), w.recalled
 	for _, x := range w.history.operations {
 		if x.op.kind == opRead && x.to != 0 {
 			r.Reads++
@@ -271,7 +272,7 @@ func (w *World) final() {
 		if first == nil {
 			first = n
 		}
-		if n.machine.machineState != first.machine.machineState {
+		if n.machine.index != first.machine.index || n.machine.hash() != first.machine.hash() {
 			w.fail("%v and %v have applied the same entries and hold different states", first, n)
 		}
 	}

@@ -74,6 +74,22 @@ func (s *scenario) elect() *node {
 	return s.leader()
 }
 
+// electReady is elect, and waits until every node has registered and the log
+// comes to rest.
+func (s *scenario) electReady() *node {
+	s.t.Helper()
+	s.elect()
+	s.await("the nodes to register", Second, func() bool {
+		for _, n := range s.nodes {
+			if !n.machine.seen.Registered(uint64(n.id), n.life) {
+				return false
+			}
+		}
+		return s.settled()
+	})
+	return s.leader()
+}
+
 func (s *scenario) await(what string, limit Time, done func() bool) {
 	s.t.Helper()
 	if !s.runUntil(limit, done) {

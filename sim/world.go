@@ -29,6 +29,11 @@ type World struct {
 	history history
 	lives   uint64 // numbers the nodes' lives
 
+	// repeatable are the commands and registrations that were applied somewhere,
+	// in the order of the log.
+	repeatable [][]byte
+	recalled   int // sessions that were answered out of an image
+
 	healing bool // faults have ended
 	counts  FaultCounts
 	trace   trace
@@ -52,6 +57,7 @@ func newWorld(seed uint64, p plan, t trace) *World {
 	for i := range p.nodes {
 		n := newNode(w, raft.NodeID(i+1))
 		w.nodes = append(w.nodes, n)
+		w.oracle.joined[n.id] = true
 		n.create(c)
 	}
 	for _, n := range w.nodes {

@@ -15,6 +15,9 @@ type Entry struct {
 	Index, Term uint64
 	Data        []byte // a command; nil: nothing but the index moves
 	Collect     bool   // keep the rows of the results: this node's client wants them
+	// Members, when not nil, are the members that the cluster has from this entry
+	// on. Others are not known as origins any more.
+	Members []uint64
 }
 
 // Result is what an entry did.
@@ -25,6 +28,9 @@ type Result struct {
 	Results []value.Result
 	// Err is an *errcode.Error or ErrSchemaChanged when the entry did nothing.
 	Err error
+	// Duplicate: the command was applied before, and not again. The rest is what is
+	// remembered of that.
+	Duplicate bool
 }
 
 const (
@@ -86,10 +92,10 @@ func (u *undone) Error() string {
 }
 
 // Apply applies committed entries in order and returns what each did. An
-// error means that this node cannot go on: nothing of the entries is reported,
-// some of them may have been applied (see Applied), and the FSM applies no more.
-// Only when there was no room on the disk (IsFull) may those that were not be
-// given again, when there is some; reads go on meanwhile.
+// error means that this node cannot go on, and the FSM applies no more: some
+// of the entries may have been applied, and those before the results' end were.
+// Only when there was no room on the disk (IsFull) may the rest be given again,
+// when there is some; reads go on meanwhile.
 func (f *FSM) Apply(entries []Entry) ([]Result, error) {
 	if err := f.failed(); err != nil {
 		return nil, err
@@ -109,10 +115,10 @@ func (f *FSM) Apply(entries []Entry) ([]Result, error) {
 			err = f.applyBatch(entries[from:to], results[from:to], u)
 		}
 		if IsFull(err) {
-			return nil, fmt.Errorf("sqlfsm: apply: %w", err)
+			return results[:from], fmt.Errorf("sqlfsm: apply: %w", err)
 		}
 		if err != nil {
-			return nil, f.fail(fmt.Errorf("sqlfsm: apply: %w", err))
+			return results[:from], f.fail(fmt.Errorf("sqlfsm: apply: %w", err))
 		}
 		from = to
 	}
@@ -143,8 +149,8 @@ func (f *FSM) applyBatch(entries []Entry, results []Result, condemned *undone) e
 	if !f.writer.db.Autocommit() {
 		f.runOwn(f.own.rollback) // the error that we have is the one that counts
 	}
-	if forget := f.forgetSchema(); forget != nil {
-		return fmt.Errorf("%w (after: %v)", forget, err)
+	if anew := errors.Join(f.forgetSchema(), f.loadOrigins()); anew != nil {
+		return fmt.Errorf("%w (after: %v)", anew, err)
 	}
 	return err
 }
@@ -165,8 +171,14 @@ func (f *FSM) runBatch(entries []Entry, results []Result, condemned *undone) err
 				return err
 			}
 		}
+		if e.Members != nil {
+			f.origins.Retain(e.Members, e.Index)
+		}
 		f.meta.index, f.meta.term = e.Index, e.Term
 		f.ring.note(e.Index, f.meta.effects)
+	}
+	if err := f.saveOrigins(); err != nil {
+		return err
 	}
 	err := f.runOwn(f.own.setMeta, value.Int(int64(f.meta.index)), value.Int(int64(f.meta.term)),
 		value.Int(f.meta.clock), value.Int(int64(f.meta.schemaVersion)), value.BlobBytes(f.meta.effects[:]))
@@ -211,11 +223,13 @@ func (f *FSM) applyEntry(e *Entry, r *Result, condemned *undone) error {
 	switch r.Header.Kind {
 	case KindSQL, KindLoad:
 		f.effects.begin(e.Index, f.meta.effects)
-		err := f.applySQL(e, r, condemned)
+		err := f.applyOnce(e, r, condemned)
 		f.meta.effects = f.effects.end(e.Index, r.Err)
 		return err
 	case KindMark:
-		return nil
+		return f.applyOnce(e, r, condemned)
+	case KindRegister:
+		return f.register(e, r)
 	}
 	return fmt.Errorf("entry %d: %w: kind %d, which this program does not know: update it", e.Index, errMalformed, r.Header.Kind)
 }
@@ -288,6 +302,7 @@ func (f *FSM) runStatements(e *Entry, r *Result) (defined bool, err error) {
 			return defined, f.decoder.err
 		}
 		defined = defined || s.schema
+		f.rowsShown = f.rowsShown || s.hasRows
 		var result value.Result
 		if err := f.runStatement(&s, &result, e.Collect, n == 1); err != nil {
 			return defined, err

@@ -16,6 +16,9 @@ type Kind uint8
 const (
 	// KindSQL runs statements.
 	KindSQL Kind = 0
+	// KindRegister makes the command's incarnation its origin's present one, of
+	// which commands are applied. See AppendRegistration.
+	KindRegister Kind = 1
 	// KindMark changes nothing but the applied index: those who want to see all
 	// nodes at one index propose it.
 	KindMark Kind = 2
@@ -73,6 +76,23 @@ func AppendCommand(dst []byte, h *Header, statements []sqlplan.Bound) []byte {
 		dst = appendStatement(dst, &statements[i])
 	}
 	return dst
+}
+
+// AppendRegistration appends the encoding of a registration to dst. The origin
+// has applied the log up to the index seen.
+func AppendRegistration(dst []byte, h *Header, seen uint64) []byte {
+	own := *h
+	own.Kind = KindRegister
+	return binary.BigEndian.AppendUint64(AppendCommand(dst, &own, nil), seen)
+}
+
+// decodeRegistration reads the index that the origin has seen.
+func decodeRegistration(data []byte) (seen uint64, err error) {
+	body := data[headerBytes:]
+	if len(body) != 1+8 || body[0] != 0 {
+		return 0, errMalformed
+	}
+	return binary.BigEndian.Uint64(body[1:]), nil
 }
 
 func appendStatement(dst []byte, b *sqlplan.Bound) []byte {

@@ -11,11 +11,12 @@
 //
 // # The file
 //
-// One SQLite database in WAL mode holds the users' tables and two of ours,
+// One SQLite database in WAL mode holds the users' tables and three of ours,
 // which SQL cannot write:
 //
 //	_quorate_meta    one row: applied index and term, clock, schema version
 //	_quorate_types   relation, column → PostgreSQL type name and modifier
+//	_quorate_origins which commands were applied, so that none is twice (package origins)
 //
 // The meta row is changed in the SQLite transaction that the entries are
 // applied in. So the file is always at one exact index, after a power loss too
@@ -55,7 +56,9 @@
 //	+-------------------------------------------------------------------+
 //
 // A load is a command of SQL without foreign keys (load.go). A command of another
-// kind has no statements; a mark moves the applied index and does nothing else.
+// kind has no statements. A registration, which makes the incarnation known, goes
+// on with the index 8 that its node had applied. A mark moves the applied index and
+// does nothing else.
 //
 // # Rules of apply
 //

@@ -91,6 +91,7 @@ type FSM struct {
 	pending bool            // a full text index may hold what the entry wrote in memory
 	decoder decoder
 	effects effects
+	onceState
 
 	applied atomic.Pointer[position] // as of the last committed batch
 	schema  atomic.Pointer[sqlplan.Schema]
@@ -127,6 +128,7 @@ type ownStatements struct {
 	setMeta                            *sqlite.Stmt
 	setType, dropRelation              *sqlite.Stmt
 	renameRelation, dropColumn, rename *sqlite.Stmt
+	setOrigin, dropOrigin              *sqlite.Stmt
 }
 
 // Open opens a database file, and creates it when it is missing.
@@ -222,6 +224,9 @@ func (f *FSM) initialize() error {
 	if err != nil {
 		return err
 	}
+	if err := f.loadOrigins(); err != nil {
+		return err
+	}
 	if err := f.prepareOwn(); err != nil {
 		return err
 	}
@@ -249,13 +254,14 @@ CREATE TABLE main._quorate_types (
   modifier INTEGER NOT NULL, -- pg_attribute.atttypmod
   PRIMARY KEY (relation, "column")
 ) STRICT, WITHOUT ROWID;
+` + createOrigins + `
 PRAGMA application_id=%d;
 PRAGMA user_version=%d;
 COMMIT;
 `
 
 // ownObjects is how many objects of the schema bear the reserved prefix.
-const ownObjects = 2
+const ownObjects = 3
 
 // checkIdentity refuses a database that something else made, or a newer
 // version of this program, and reports whether the file is a new one.
@@ -302,6 +308,8 @@ func (f *FSM) prepareOwn() error {
 		{&f.own.renameRelation, "UPDATE OR REPLACE main._quorate_types SET relation=?2 WHERE relation=?1"},
 		{&f.own.dropColumn, `DELETE FROM main._quorate_types WHERE relation=?1 AND "column"=?2`},
 		{&f.own.rename, `UPDATE OR REPLACE main._quorate_types SET "column"=?3 WHERE relation=?1 AND "column"=?2`},
+		{&f.own.setOrigin, "INSERT OR REPLACE INTO main._quorate_origins VALUES (?1, ?2, ?3, ?4, ?5)"},
+		{&f.own.dropOrigin, "DELETE FROM main._quorate_origins WHERE origin=?1"},
 	} {
 		var err error
 		if *s.to, _, err = f.writer.db.Prepare(s.sql, true); err != nil {
@@ -313,7 +321,7 @@ func (f *FSM) prepareOwn() error {
 
 func (o *ownStatements) finalize() {
 	for _, s := range []*sqlite.Stmt{o.begin, o.commit, o.rollback, o.savepoint, o.release, o.rollbackTo, o.setMeta,
-		o.setType, o.dropRelation, o.renameRelation, o.dropColumn, o.rename} {
+		o.setType, o.dropRelation, o.renameRelation, o.dropColumn, o.rename, o.setOrigin, o.dropOrigin} {
 		if s != nil {
 			s.Finalize()
 		}

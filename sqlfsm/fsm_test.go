@@ -64,7 +64,7 @@ func bound(sql string, args ...value.Value) sqlplan.Bound {
 // entry makes the next entry.
 func (l *log) entry(statements ...sqlplan.Bound) Entry {
 	l.index++
-	h := Header{Origin: 1, Incarnation: 1, Seq: l.index, Time: testStart + int64(l.index)*1_000_003, SchemaVersion: l.schemaVersion}
+	h := Header{Time: testStart + int64(l.index)*1_000_003, SchemaVersion: l.schemaVersion}
 	binary.BigEndian.PutUint64(h.Seed[:], l.index)
 	for _, s := range statements {
 		if s.Plan.Schema {

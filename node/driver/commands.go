@@ -1,19 +1,22 @@
 package driver
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 
 	"quorate/internal/value"
 	"quorate/raft"
+	"quorate/sqlfsm/origins"
 )
 
 // Pending is a command of this node's sessions, from Execute to its outcome.
 type Pending struct {
-	Seq  uint64
-	data []byte // the encoded command
-	Done chan Outcome
+	Seq uint64
+	// LowWater is the smallest number that was pending when this one was given out:
+	// what goes into the command's header.
+	LowWater uint64
+	data     []byte // the encoded command
+	Done     chan Outcome
 	// state moves queued → proposed → finished; back to queued when the
 	// command is known not to be in the log; queued → withdrawn when its
 	// session gives up, which it can't once it is proposed.
@@ -34,12 +37,12 @@ const (
 	finished
 )
 
+// Data is the encoded command.
+func (p *Pending) Data() []byte { return p.data }
+
 // Propose notes that the command is on its way into the log; false: it is not
 // wanted any more.
 func (p *Pending) Propose() bool { return p.state.CompareAndSwap(queued, proposed) }
-
-// ErrUnknown is the outcome of a command that may have been applied, or not.
-var ErrUnknown = errors.New("node: whether the command was applied is not known")
 
 // Outcome is what became of a command.
 type Outcome struct {
@@ -66,22 +69,23 @@ func NewCommands(incarnation uint64) *Commands {
 	return &Commands{Incarnation: incarnation, bySeq: map[uint64]*Pending{}, next: 1, low: 1}
 }
 
-// Reserve gives out a sequence number; remove ends it.
+// Reserve gives out a sequence number; Remove ends it.
 func (c *Commands) Reserve() *Pending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := &Pending{Seq: c.next, Done: make(chan Outcome, 1)}
+	p := &Pending{Seq: c.next, LowWater: c.low, Done: make(chan Outcome, 1)}
 	c.bySeq[p.Seq] = p
 	c.next++
 	return p
 }
 
 // Charge gives a command its bytes and counts them; false: they would be over
-// the limit.
+// the limit, or too many commands came after one that is still pending, of which
+// the state machine could not remember all.
 func (c *Commands) Charge(p *Pending, data []byte, limit int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bytes+len(data) > limit {
+	if c.bytes+len(data) > limit || p.Seq-p.LowWater >= origins.Window {
 		return false
 	}
 	c.bytes += len(data)
@@ -114,6 +118,19 @@ func (c *Commands) Get(seq uint64) *Pending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.bySeq[seq]
+}
+
+// Proposed returns the commands that may be in the log.
+func (c *Commands) Proposed() []*Pending {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []*Pending
+	for _, p := range c.bySeq {
+		if p.state.Load() == proposed {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 func (c *Commands) lowWater() uint64 {

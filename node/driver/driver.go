@@ -13,18 +13,16 @@ type Driver struct {
 	out    Effects
 	config Config
 
-	proposer proposer
-	acceptor acceptor
-	reader   reader
-	changer  changer
-	cutter   cutter
-	fullness fullness
+	registrar registrar
+	proposer  proposer
+	acceptor  acceptor
+	reader    reader
+	changer   changer
+	cutter    cutter
+	fullness  fullness
 
 	tick int // ticks since the start
 	now  int64
-	// installing are the ends of the images that the applier is to install, in order:
-	// another one may come while it is busy with the first.
-	installing []Applied
 	// batchSince is when the oldest command came that waits for company; 0: none
 	// does.
 	batchSince int64
@@ -87,6 +85,7 @@ func New(c Config) *Driver {
 	d.reader = reader{driver: d, queue: c.Reads, resendTicks: c.ResendTicks}
 	d.changer = changer{driver: d}
 	status := c.Core.Status()
+	d.registrar = registrar{driver: d, commands: c.Commands, applied: status.Applied}
 	d.cutter = cutter{driver: d, base: status.Base, applied: status.Applied, holds: map[raft.NodeID]raft.Index{}}
 	d.fullness = fullness{driver: d}
 	return d
@@ -125,7 +124,8 @@ func (d *Driver) Turn(e *Events) {
 	d.logNews(e)
 	d.acceptor.held = append(d.acceptor.held, e.Proposals...)
 	d.proposer.replies(e.Replies)
-	d.proposer.add(e.Commands)
+	d.registrar.add(e.Commands)
+	d.registrar.turn(e.Ticks)
 	d.changer.begin(e.Changes)
 	if e.Ticks > 0 {
 		d.proposer.resend()
@@ -165,10 +165,7 @@ func (d *Driver) logNews(e *Events) {
 
 func (d *Driver) applied(a Applied) {
 	d.core.Applied(a.Index)
-	for len(d.installing) > 0 && a.Index >= d.installing[0].Index {
-		d.proposer.overtaken(d.installing[0].Term)
-		d.installing = d.installing[1:]
-	}
+	d.registrar.applied = a.Index
 	d.proposer.applied(a.Term)
 	d.changer.applied(a)
 	d.cutter.applied = a.Index
@@ -204,7 +201,6 @@ func (d *Driver) handOut(ready *raft.Ready) {
 		d.out.Send(ready.Messages)
 	}
 	if ready.Install != nil {
-		d.installing = append(d.installing, Applied{ready.Install.Index, ready.Install.Term})
 		d.changer.installed(ready.Install)
 		d.out.Install(*ready.Install)
 	}

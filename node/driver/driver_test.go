@@ -264,6 +264,9 @@ func (n *worldNode) applySome(count int) {
 		if raft.NodeID(h.Origin) == n.id && h.Incarnation == n.incarnation {
 			if p := n.commands.Get(h.Seq); p != nil {
 				n.commands.Settle(p, Outcome{})
+				if n.open[p.Seq] == nil {
+					continue // the registration is the driver's; a story looks itself
+				}
 				<-p.Done
 				delete(n.open, p.Seq)
 				n.confirmed = append(n.confirmed, name)

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"errors"
+	"slices"
 
 	"quorate/raft"
 	"quorate/transport"
@@ -21,8 +22,15 @@ import (
 // a pause instead of an error.
 //
 // A node that is so far behind that it gets an image of the state machine does
-// not meet the entries that are in it. Its sessions learn that the outcome is not
-// known.
+// not meet the entries that are in it. So before it tells the driver that the image
+// is installed, it looks its commands up in the state machine's memory of what was
+// applied, and settles those that are there. The others are not in the image, and
+// the fence holds for them as ever.
+//
+// That memory also drops a command that is in the log twice. The fence sees to it
+// that none is, by us; without it every command that was under way when a leader
+// died would take its room in the log again, and it would not be known when a
+// command cannot come any more, which a session is told that withdraws one.
 //
 // Within a term a message may be lost, so the origin sends it again until it
 // hears that it was accepted, and the leader remembers what it has accepted
@@ -95,6 +103,11 @@ func (p *proposer) takeWaiting(b *batch) {
 		}
 	}
 	p.waiting = consumed(p.waiting, n)
+}
+
+// stillWanted returns the commands of a list that their sessions did not withdraw.
+func stillWanted(list []*Pending) []*Pending {
+	return slices.DeleteFunc(list, func(c *Pending) bool { return c.state.Load() == withdrawn })
 }
 
 // consumed takes the first n off a list that is filled again.
@@ -195,17 +208,6 @@ func (p *proposer) applied(term raft.Term) {
 	p.waiting = append(p.waiting, p.requeued(again)...)
 }
 
-// overtaken is called when the state machine was replaced by an image that ends
-// with an entry of the term: what was proposed by then may be in it, or not, and
-// nobody here will meet it. A command of a later term is not in it.
-func (p *proposer) overtaken(term raft.Term) {
-	for _, c := range p.inflight {
-		if c.term <= term {
-			p.commands.finish(c, ErrUnknown)
-		}
-	}
-}
-
 // replies takes the leader's answers to proposals of this life: an answer to an
 // earlier one may still come. A yes counts, and a no for want of room, which
 // its leader keeps to. Any other no does not say that the command is not in
@@ -233,7 +235,7 @@ func (p *proposer) replies(replies []transport.ProposalReply) {
 // resend runs on every tick: it sends again what was not answered for a while,
 // lets commands that were not taken try again and forgets what is finished.
 func (p *proposer) resend() {
-	p.waiting = append(p.waiting, p.later...)
+	p.waiting = append(stillWanted(p.waiting), p.later...)
 	p.later = p.later[:0]
 	leader, term := p.driver.core.Leader(), p.driver.core.Term()
 	p.sent = p.sent[:0]

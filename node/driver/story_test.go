@@ -37,6 +37,7 @@ func (w *world) rest() {
 // pass lets time pass on all nodes.
 func (w *world) pass(ticks int) {
 	for range ticks {
+		w.now += 1000
 		for _, n := range w.nodes {
 			n.turn(1)
 		}
@@ -44,11 +45,12 @@ func (w *world) pass(ticks int) {
 	}
 }
 
-// leader lets time pass until a node leads that others follow, and returns it.
+// leader lets time pass until a node leads that others follow and that has
+// registered, and returns it.
 func (w *world) leader(but raft.NodeID) *worldNode {
 	for range 1000 {
 		for _, n := range w.nodes {
-			if n.id != but && n.driver.core.Role() == raft.Leader && n.driver.core.Status().Commit > 0 {
+			if n.id != but && n.driver.core.Role() == raft.Leader && n.driver.registrar.registered {
 				return n
 			}
 		}
@@ -121,7 +123,7 @@ func (n *worldNode) fill(commands int) {
 func TestLogIsCut(t *testing.T) {
 	w := tunedWorld(t, 1, 1, func(c *Config) { c.SnapshotEntries = 10 })
 	n := w.leader(0)
-	n.fill(19) // and the no-op: twice SnapshotEntries
+	n.fill(18) // and the no-op and the registration: twice SnapshotEntries
 	w.pass(1)
 	if n.flushes+len(n.cuts) > 0 {
 		t.Fatalf("a log of 20 entries, of which 10 are to stay, is cut: %d flushes, cuts %v", n.flushes, n.cuts)
@@ -352,56 +354,58 @@ func TestCompany(t *testing.T) {
 	}
 }
 
-// TestOvertakenByAnImage shows what sessions learn whose node gets the others'
-// database: their commands may be in it, unless they were proposed later.
+// TestOvertakenByAnImage gives a node the others' database while a command of one
+// of its sessions is under way. The applier finds it in there, and settles it; or it
+// does not, and then the command is proposed again if the image ends in a later
+// term, and else is still on its way into the log.
 func TestOvertakenByAnImage(t *testing.T) {
-	w := newWorld(t, 1, 1)
-	n := w.leader(0)
-	before, after := n.command(), n.command()
-	for _, p := range []*Pending{before, after} {
-		p.Propose()
-		n.driver.proposer.inflight = append(n.driver.proposer.inflight, p)
-	}
-	before.term, after.term = 5, 6
-	n.driver.proposer.overtaken(5)
-	if err, over := outcome(before); !over || !errors.Is(err, ErrUnknown) {
-		t.Errorf("a command of the image's last term: %v, %v", err, over)
-	}
-	if err, over := outcome(after); over {
-		t.Errorf("a command of a later term: %v", err)
-	}
-}
-
-// TestOvertakenByTwoImages gives a node a second image while the first is still
-// being installed. That the first one may contain the command of one of its
-// sessions is not forgotten for that: the command is not proposed again.
-func TestOvertakenByTwoImages(t *testing.T) {
-	w := newWorld(t, 1, 3)
-	leader := w.leader(0)
-	w.pass(5)
-	n := w.other(leader)
-	w.isolate(n)
-	p := n.command()
-	n.turn(0)
-	if p.term != leader.driver.core.Term() {
-		t.Fatal("the command was not proposed")
-	}
-	for i := range 2 {
-		image := raft.Snapshot{Index: raft.Index(100 * (i + 1)), Term: p.term + 1, Configuration: raft.ConfigurationAt{Index: 1, Configuration: n.config}}
-		n.inbox.Images = []Image{{Snapshot: image, From: leader.id, Term: p.term + 1}}
-		n.turn(0)
-		n.sync(len(n.unsynced))
-		n.turn(0)
-	}
-	if len(n.installs) != 2 {
-		t.Fatalf("images to be installed: %v", n.installs)
-	}
-	for _, image := range n.installs {
-		n.inbox.Applied = Applied{Index: image.Index, Term: image.Term}
-		n.turn(0)
-		if err, over := outcome(p); image.Index == 100 && (!over || !errors.Is(err, ErrUnknown)) {
-			t.Errorf("after the first image the command ends with %v, %v", err, over)
-		}
+	for _, c := range []struct {
+		name  string
+		later raft.Term // than the command's is the image's term
+		in    bool      // the command is in it
+		want  int32
+	}{
+		{"in the image", 1, true, finished},
+		{"in the image, of the same term", 0, true, finished},
+		{"not in the image", 1, false, queued},
+		{"not in the image, of the same term", 0, false, proposed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 1, 3)
+			leader := w.leader(0)
+			w.pass(5)
+			n := w.other(leader)
+			p := n.command()
+			n.turn(0)
+			if p.term != leader.driver.core.Term() || p.state.Load() != proposed {
+				t.Fatal("the command was not proposed")
+			}
+			w.isolate(n)
+			w.net = nil
+			image := raft.Snapshot{Index: 100, Term: p.term + c.later, Configuration: raft.ConfigurationAt{Index: 1, Configuration: n.config}}
+			n.inbox.Images = []Image{{Snapshot: image, From: leader.id, Term: image.Term}}
+			n.turn(0)
+			n.sync(len(n.unsynced))
+			n.turn(0)
+			if len(n.installs) != 1 {
+				t.Fatalf("images to be installed: %v", n.installs)
+			}
+			if list := n.commands.Proposed(); len(list) != 1 || list[0] != p {
+				t.Fatalf("the commands to look for in the image: %v", list)
+			}
+			if c.in {
+				n.commands.Settle(p, Outcome{})
+			}
+			n.inbox.Applied = Applied{Index: image.Index, Term: image.Term}
+			n.driver.core.Leader()
+			n.turn(0)
+			if got := p.state.Load(); got != c.want && !(c.want == queued && p.term == image.Term) {
+				t.Errorf("then the command is in state %d, want %d", got, c.want)
+			}
+			if _, over := outcome(p); over != c.in {
+				t.Errorf("its session has an answer: %v, want %v", over, c.in)
+			}
+		})
 	}
 }
 
