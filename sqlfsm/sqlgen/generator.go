@@ -1,0 +1,85 @@
+package sqlgen
+
+import (
+	"fmt"
+
+	"quorate/internal/value"
+)
+
+// generator draws commands.
+type generator struct {
+	c      *chance
+	m      model // as it is when the command succeeds
+	before model // as it is when it fails
+	names  int   // used so far
+	time   int64 // of the last command
+	params []Param
+	args   []value.Value // of a statement that is not planned
+	inert  bool          // no parameters and no session's values: the text stays, in a trigger, a view …
+}
+
+func newGenerator(c *chance) *generator { return &generator{c: c, time: start} }
+
+// zones are sessions' time zones.
+var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia"}
+
+// command draws one command.
+func (g *generator) command() Command {
+	c := Command{Time: g.clock(), Seed: uint64(g.c.n(1 << 30)), Zone: pick(g.c, zones), Stale: g.c.one(60)}
+	if g.c.one(40) {
+		return c
+	}
+	n := 1
+	if g.c.one(3) {
+		n = g.c.in(2, 4)
+	}
+	g.before = g.m.clone()
+	raw := len(g.m.tables) > 1 && g.c.one(3)
+	for range n {
+		g.params = nil
+		s := g.statement(raw)
+		s.Raw = raw
+		c.Statements = append(c.Statements, s)
+	}
+	return c
+}
+
+// clock is the time of the next command: mostly later, now and then earlier, as
+// when another node with a slow clock proposes.
+func (g *generator) clock() int64 {
+	switch g.c.n(12) {
+	case 11:
+		g.time -= int64(g.c.n(3_000_000))
+	case 10:
+		g.time += int64(g.c.n(40)) * 3_600_000_000
+	default:
+		g.time += int64(g.c.n(2_000_003))
+	}
+	return g.time
+}
+
+// learn is told whether the last command succeeded.
+func (g *generator) learn(succeeded bool) {
+	if !succeeded {
+		g.m = g.before
+	}
+}
+
+func (g *generator) statement(raw bool) Statement {
+	if raw {
+		return g.rawStatement()
+	}
+	return g.plannedStatement()
+}
+
+// name makes a name that is not used yet.
+func (g *generator) name(prefix string) string {
+	g.names++
+	return fmt.Sprintf("%s%d", prefix, g.names)
+}
+
+// param adds a parameter and returns its place in the text.
+func (g *generator) param(p Param) string {
+	g.params = append(g.params, p)
+	return fmt.Sprintf("$%d", len(g.params))
+}
