@@ -152,7 +152,7 @@ func (c *comparison) begin(ctx context.Context) error {
 func (n *Node) mark(ctx context.Context, id verifyID) error {
 	p := n.commands.Reserve()
 	data := sqlfsm.AppendCommand(nil, &sqlfsm.Header{Kind: sqlfsm.KindMark, Origin: uint64(n.id), Incarnation: n.commands.Incarnation,
-		Seq: p.Seq, Time: time.Now().UnixMicro(), Seed: id}, nil)
+		Seq: p.Seq, LowWater: p.LowWater, Time: time.Now().UnixMicro(), Seed: id}, nil)
 	if !n.commands.Charge(p, data, maxPendingBytes) {
 		n.commands.Remove(p)
 		return &admin.Error{Status: http.StatusConflict, Message: "this node has too many writes under way", Hint: "Try again a little later, or ask another member."}

@@ -246,3 +246,53 @@ func TestPinned(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+// TestShadowTables: the tables that FTS5 keeps its index in are equal too,
+// however the entries were cut into batches and whether there was a restart: a
+// comparison needs no exception for them.
+func TestShadowTables(t *testing.T) {
+	var l log
+	entries := l.sql(
+		`CREATE VIRTUAL TABLE f USING fts5(a, b)`,
+		`INSERT INTO f VALUES ('one', 'uno')`,
+		`INSERT INTO f VALUES ('two', 'due'), ('three', 'tre')`,
+		`WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO f SELECT 'row ' || i, 'x' || (i * 7919) FROM n`,
+		`UPDATE f SET a = a || ' again' WHERE rowid % 3 = 0`,
+		`INSERT INTO f (rowid, a) VALUES (1, 'taken')`, // fails
+		`DELETE FROM f WHERE rowid % 5 = 0`,
+	)
+	for i := range 40 {
+		entries = append(entries, l.sql(fmt.Sprintf(`INSERT INTO f VALUES ('word%d common', 'y')`, i))...)
+	}
+	entries = append(entries, l.sql(`INSERT INTO f (f) VALUES ('optimize')`)...)
+	for i := range 10 {
+		entries = append(entries, l.sql(fmt.Sprintf(`INSERT INTO f VALUES ('after%d common', 'y')`, i))...)
+	}
+	var want []string
+	for _, batch := range []int{1, 2, 7, len(entries)} {
+		path := t.TempDir() + "/db"
+		f := reopenTest(t, path)
+		for from := 0; from < len(entries); from += batch {
+			for i, r := range apply(t, f, entries[from:min(from+batch, len(entries))]...) {
+				if r.Err != nil && from+i != 5 {
+					t.Fatalf("entry %d: %v", from+i, r.Err)
+				}
+			}
+			if batch == 7 {
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+				f = reopenTest(t, path)
+			}
+		}
+		got := digests(t, pin(t, f))
+		if want == nil {
+			want = got
+		}
+		if differ := changed(want, got); differ != nil {
+			t.Errorf("in batches of %d, the tables %v differ from those in batches of 1", batch, differ)
+		}
+	}
+	if !strings.Contains(strings.Join(want, "\n"), "f_data ") {
+		t.Errorf("no shadow table was compared: %v", want)
+	}
+}

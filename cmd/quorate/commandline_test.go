@@ -80,6 +80,7 @@ sessions, leadership is handed over, what is under way is finished, sessions are
 | 4 | wrong command line or configuration |
 | 5 | the cluster has no quorum |
 | 6 | the data directory is unusable, foreign, in use, damaged, or that of a member that was removed |
+| 7 | ` + "`verify`" + ` could not compare all members |
 | 10 | no space left on the disk |
 | 130, 143 | ended by SIGINT, SIGTERM |
 `

@@ -16,8 +16,9 @@ import (
 
 // fakeOperator writes down what it is asked, and answers or fails as told.
 type fakeOperator struct {
-	asked []string
-	err   error
+	asked  []string
+	err    error
+	report *admin.VerifyReport // of Verify
 	// snapshot is what it gives to save, and snapshotBytes how much it announces.
 	snapshot      []byte
 	snapshotBytes int

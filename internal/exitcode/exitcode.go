@@ -7,10 +7,12 @@ package exitcode
 const (
 	OK       = 0
 	Failed   = 1
-	Usage    = 4  // wrong command line or configuration
-	NoQuorum = 5  // the cluster has no quorum
-	DataDir  = 6  // the data directory is unusable, foreign, in use, damaged, or of a removed member
-	DiskFull = 10 // no space left
+	Usage    = 4 // wrong command line or configuration
+	NoQuorum = 5 // the cluster has no quorum
+	DataDir  = 6 // the data directory is unusable, foreign, in use, damaged, or of a removed member
+	// Incomplete: verify could not compare all members; those that it could are equal.
+	Incomplete = 7
+	DiskFull   = 10 // no space left
 )
 
 // Error is an error that ends the command.
