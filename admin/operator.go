@@ -40,6 +40,7 @@ type Operator interface {
 	Saver
 	Dumper
 	Verifier
+	Importer
 }
 
 // Error is a refusal or a failure as an operator sees it. Its JSON is the body
@@ -100,6 +101,7 @@ func handleOperator(mux *http.ServeMux, operator Operator) {
 	}
 	handleDump(mux, operator)
 	handleVerify(mux, operator)
+	handleImport(mux, operator)
 	handle("POST /admin/v1/members", func(r *http.Request) (any, error) { return addMember(r, operator) })
 	handle("PATCH /admin/v1/members/{name}", func(r *http.Request) (any, error) { return updateMember(r, operator) })
 	handle("POST /admin/v1/members/{name}/promote", func(r *http.Request) (any, error) {

@@ -8,7 +8,7 @@ type Kind uint8
 // The kinds of statement.
 const (
 	Rows     Kind = iota // changes rows
-	Define               // CREATE, ALTER, DROP, REINDEX
+	Define               // CREATE, DROP, REINDEX
 	Types                // rows of the type table
 	Sequence             // rows of sqlite_sequence
 	Analyze              // makes statistics; alone in its command
@@ -34,12 +34,14 @@ func Classify(text string) (kind Kind, why *LineError) {
 		return Analyze, nil
 	case "CREATE":
 		return classifyCreate(&s)
-	case "ALTER", "DROP", "REINDEX":
+	case "DROP", "REINDEX":
 		return Define, nil
+	case "ALTER":
+		return Refuse, &LineError{Problem: "ALTER TABLE is not carried out here, where SQL is taken as SQLite's", Hint: "Run it with psql, or import the file with --format postgresql."}
 	case "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH":
 		return classifyChange(first, &s)
 	}
-	return Refuse, &LineError{Problem: "this is no statement of SQL: " + abbreviate(text)}
+	return Refuse, &LineError{Problem: "this is no statement of SQL: " + Abbreviate(text)}
 }
 
 func classifyCreate(s *scanner) (Kind, *LineError) {
@@ -87,6 +89,32 @@ func classifyChange(first string, s *scanner) (Kind, *LineError) {
 	return Rows, nil
 }
 
+// ChangedTable returns the table that an INSERT, UPDATE, DELETE or DROP TABLE is
+// about; "" when it cannot be told.
+func ChangedTable(text string) string {
+	s := scanner{sql: text}
+	first := s.next()
+	if !isOneOf(first, "INSERT", "REPLACE", "UPDATE", "DELETE", "DROP") {
+		return ""
+	}
+	token := s.next()
+	for isOneOf(token, "OR", "REPLACE", "IGNORE", "ABORT", "FAIL", "INTO", "FROM", "TABLE", "VIEW", "IF", "EXISTS") {
+		token = s.next()
+	}
+	if s.next() == "." { // main.t
+		return nameOf(s.next())
+	}
+	return nameOf(token)
+}
+
+// SessionOnly reports that a statement of PostgreSQL's SQL changes nothing but the
+// session that would run it: pg_dump sets how its file is to be read, and where
+// sequences go on, which they find out themselves here.
+func SessionOnly(text string) bool {
+	s := scanner{sql: text}
+	return isOneOf(s.next(), "SELECT", "VALUES", "TABLE", "SET", "RESET", "SHOW")
+}
+
 func isOneOf(word string, list ...string) bool {
 	for _, w := range list {
 		if strings.EqualFold(word, w) {
@@ -96,8 +124,8 @@ func isOneOf(word string, list ...string) bool {
 	return false
 }
 
-// abbreviate shows the beginning of a statement on one line.
-func abbreviate(text string) string {
+// Abbreviate shows the beginning of a statement on one line.
+func Abbreviate(text string) string {
 	const most = 60
 	short := strings.Join(strings.Fields(text[:min(len(text), 4*most)]), " ")
 	if len(short) > most {

@@ -14,6 +14,7 @@ type Insert struct {
 	Table   string
 	Columns []string // nil: all, in their order
 	Width   int      // values in a row
+	Lines   []int    // of each row, from 0 in the statement's first
 	// Values are the rows' values, one row after another. They may alias the text
 	// of the statement.
 	Values []value.Value
@@ -74,10 +75,14 @@ func (p *insertParser) names() []string {
 
 // rows reads (…), (…) to the end of the statement.
 func (p *insertParser) rows(insert *Insert) bool {
+	line, counted := 0, 0
 	for {
 		if p.next() != "(" {
 			return false
 		}
+		line += strings.Count(p.sql[counted:p.at], "\n")
+		counted = p.at
+		insert.Lines = append(insert.Lines, line)
 		width := 0
 		for more := true; more; width++ {
 			v, ok := p.literal()

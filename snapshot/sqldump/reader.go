@@ -92,7 +92,7 @@ func (r *Reader) Next() (Statement, error) {
 				return Statement{}, err
 			}
 			if end {
-				return r.take(r.at), nil
+				return r.checked(r.take(r.at))
 			}
 		}
 		if r.ended {
@@ -374,6 +374,20 @@ func (r *Reader) take(end int) Statement {
 	s := Statement{Text: string(text), Line: r.startLine, End: r.offset + int64(end)}
 	r.start = -1
 	return s
+}
+
+// checked refuses COPY … FROM stdin: what follows it are its rows, not statements.
+func (r *Reader) checked(s Statement) (Statement, error) {
+	if len(s.Text) < 4 || !strings.EqualFold(s.Text[:4], "COPY") {
+		return s, nil
+	}
+	tokens := significantTokens(s.Text)
+	for i := range tokens[1:] {
+		if strings.EqualFold(tokens[i], "FROM") && strings.EqualFold(tokens[i+1], "STDIN") {
+			return s, &LineError{s.Line, "rows of COPY … FROM stdin cannot be imported", "Make the file with pg_dump --data-only --inserts."}
+		}
+	}
+	return s, nil
 }
 
 // last ends the script.

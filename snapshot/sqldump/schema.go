@@ -172,7 +172,7 @@ func (s *schema) readTypes(src Source) error {
 			return nil
 		}
 		key := strings.ToLower(row[0].Text())
-		s.types[key] = append(s.types[key], string(appendRow(nil, row)))
+		s.types[key] = append(s.types[key], string(AppendRow(nil, row)))
 		return nil
 	})
 }
@@ -180,14 +180,14 @@ func (s *schema) readTypes(src Source) error {
 func (s *schema) readSequence(src Source) error {
 	return src.Query(`SELECT rowid, name, seq FROM main.sqlite_sequence ORDER BY rowid`, func(row []value.Value) error {
 		if !ours(row[1].Text()) {
-			s.sequence = append(s.sequence, string(appendRow(nil, row)))
+			s.sequence = append(s.sequence, string(AppendRow(nil, row)))
 		}
 		return nil
 	})
 }
 
-// appendRow appends (…, …).
-func appendRow(dst []byte, row []value.Value) []byte {
+// AppendRow appends (…, …).
+func AppendRow(dst []byte, row []value.Value) []byte {
 	dst = append(dst, '(')
 	for i, v := range row {
 		if i > 0 {

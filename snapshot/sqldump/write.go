@@ -171,7 +171,7 @@ func (d *dumper) row(head string, row []value.Value) error {
 	} else {
 		d.insert = append(d.insert, ",\n"...)
 	}
-	d.insert = appendRow(d.insert, row)
+	d.insert = AppendRow(d.insert, row)
 	d.rows++
 	d.summary.Rows++
 	if d.rows == insertRows || len(d.insert) >= insertBytes {
