@@ -32,7 +32,7 @@ func (r *run) conclude(ctx context.Context) error {
 		}
 		r.checkWorkload(w, rows)
 	}
-	return nil
+	return r.verify(ctx)
 }
 
 // restart stops all members cleanly and starts them again.

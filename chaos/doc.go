@@ -19,7 +19,8 @@
 //     a write and a linearizable read again within RecoveryMax. And again.
 //  3. All is healed, clients end, all members stop with SIGTERM and start again:
 //     what was under way anywhere is settled then.
-//  4. The tables of all members are compared, and the histories are checked.
+//  4. The tables of all members are compared, the histories are checked, and quorate
+//     verify compares the members' databases as a whole.
 //
 // The seed draws faults, their order, times and victims, and what clients do. A
 // run with the same seed does the same things; what comes of it is real time's.
