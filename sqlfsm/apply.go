@@ -103,7 +103,7 @@ func (f *FSM) Apply(entries []Entry) ([]Result, error) {
 	results := make([]Result, len(entries))
 	for from := 0; from < len(entries); {
 		to := batchEnd(entries, from)
-		err := f.applyBatch(entries[from:to], results[from:to], nil)
+		err := f.applyAlone(entries[from:to], results[from:to])
 		var u *undone
 		if errors.As(err, &u) {
 			// Like any other failing entry, this one must not take its
@@ -127,8 +127,14 @@ func (f *FSM) Apply(entries []Entry) ([]Result, error) {
 
 // batchEnd returns where the batch that begins at from ends.
 func batchEnd(entries []Entry, from int) int {
+	if maintenance(entries[from].Data) != "" {
+		return from + 1
+	}
 	size := 0
 	for i := from; i < len(entries); i++ {
+		if maintenance(entries[i].Data) != "" {
+			return i
+		}
 		size += len(entries[i].Data)
 		if i-from == batchEntries || size > batchBytes && i > from {
 			return i
@@ -176,6 +182,9 @@ func (f *FSM) runBatch(entries []Entry, results []Result, condemned *undone) err
 		}
 		f.meta.index, f.meta.term = e.Index, e.Term
 		f.ring.note(e.Index, f.meta.effects)
+	}
+	if f.vacuum.rehearsing() {
+		return errRehearsed
 	}
 	if err := f.saveOrigins(); err != nil {
 		return err
@@ -317,6 +326,9 @@ func (f *FSM) runStatement(s *statement, result *value.Result, collect, alone bo
 	cl := writing
 	if s.schema {
 		cl = defining
+	}
+	if s.schema && maintenanceVerb(s.sql) == "VACUUM" {
+		return f.reachVacuum(alone)
 	}
 	f.highest = false
 	f.counter.steps, f.counter.exhausted = 0, false

@@ -321,6 +321,7 @@ var drawn = material{[]string{
 	`CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL DEFAULT 'd', r INTEGER DEFAULT (random())) STRICT`,
 	`CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t DEFERRABLE INITIALLY DEFERRED) STRICT`,
 	`CREATE TRIGGER ti AFTER UPDATE ON t BEGIN INSERT INTO child (t) VALUES (NEW.id); END`,
+	`CREATE TABLE heap (a TEXT, n INTEGER AS (length(a)) VIRTUAL) STRICT`,
 }, []string{
 	`INSERT INTO t (id, a, r) VALUES (?1, ?2, random()) RETURNING *`,
 	`INSERT INTO t (a) VALUES (?2), (hex(randomblob(3))), (?1)`,
@@ -334,6 +335,8 @@ var drawn = material{[]string{
 	`UPDATE child SET t = ?1 WHERE id = 1 AND ?2 <> ''`,
 	`INSERT INTO t (id, a) VALUES (9223372036854775800 + ?1, ?2)`,
 	`INSERT INTO logged (x) SELECT a FROM t WHERE id < ?1 AND a <> ?2`,
+	`INSERT INTO heap VALUES (?2), (?1), (?2 || ?1)`,
+	`DELETE FROM heap WHERE rowid % 4 = ?1 % 4 OR a = ?2 RETURNING rowid, n`,
 	`SELECT count(*), sum(r), ?1, ?2 FROM t`,
 	`INSERT INTO missing VALUES (?1, ?2)`,
 	`UPDATE t SET a = NULL WHERE id = ?1 AND a <> ?2`,
@@ -347,6 +350,7 @@ var drawn = material{[]string{
 	`ALTER TABLE child DROP COLUMN n`,
 	`CREATE TABLE logged (id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT) STRICT`,
 	`ANALYZE`,
+	`VACUUM`,
 }}
 
 // TestBatchesDoNotShow is the metamorphic test: any entries give the same
@@ -469,7 +473,14 @@ func run(t *testing.T, rt *rapid.T, entries []Entry, size, fate func() int) (res
 		}
 		entries = entries[n:]
 	}
-	return results, dump(t, f) + showSchema(f.Schema())
+	return results, everything(t, f)
+}
+
+// everything that must be equal on all nodes: the database, the schema with its
+// object ids, the effects digest.
+func everything(t *testing.T, f *FSM) string {
+	_, effects := f.EffectsDigest()
+	return fmt.Sprintf("%s%s%x\n", dump(t, f), showSchema(f.Schema()), effects)
 }
 
 // image makes an image at path.

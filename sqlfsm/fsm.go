@@ -88,6 +88,7 @@ type FSM struct {
 	counter stepCounter     // the instruction budget of the running statement
 	names   constraintNames // names of constraints, looked up for error messages
 	highest bool            // the running statement used the highest rowid
+	vacuum  vacuum          // how far the VACUUM is that is being applied
 	pending bool            // a full text index may hold what the entry wrote in memory
 	decoder decoder
 	effects effects

@@ -45,7 +45,7 @@ func plan(sql string) *sqlplan.Plan {
 	p := &sqlplan.Plan{Kind: sqlplan.Write, Source: sql, SQL: sql}
 	word, _, _ := strings.Cut(strings.TrimSpace(sql), " ")
 	switch strings.ToUpper(word) {
-	case "CREATE", "DROP", "ALTER", "ANALYZE", "REINDEX":
+	case "CREATE", "DROP", "ALTER", "ANALYZE", "REINDEX", "VACUUM":
 		p.Schema = true
 	case "SELECT", "WITH", "VALUES":
 		p.Columns = []sqlplan.ResultColumn{}

@@ -44,6 +44,7 @@ var drawnFullText = material{[]string{
 	`ALTER TABLE ft2 RENAME TO ft`,
 	`DROP TABLE ft`,
 	`CREATE VIRTUAL TABLE ft USING fts5(title, body, detail = column, columnsize = 0)`,
+	`VACUUM`,
 }}
 
 // TestFullTextBatches: neither what full text indexes answer nor what is in

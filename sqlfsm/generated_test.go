@@ -99,7 +99,7 @@ func generate(t *testing.T, rt *rapid.T) (entries []Entry, results []string, dat
 		}
 		entries, results = append(entries, e), append(results, show(r[0]))
 	}
-	return entries, results, dump(t, f) + showSchema(f.Schema()), refused
+	return entries, results, everything(t, f), refused
 }
 
 // sessionArgs are what a session in Berlin binds after the parameters.

@@ -64,6 +64,8 @@ func (r *resolver) planSchema(s statement) *Plan {
 		return r.drop(x)
 	case *alterTable:
 		return r.alterTable(x)
+	case *maintenance:
+		return r.maintenance(x)
 	}
 	panic("sqlplan: a statement without a plan")
 }

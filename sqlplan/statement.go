@@ -79,6 +79,10 @@ func (p *parser) statement() statement {
 			return p.alter()
 		case "truncate":
 			return p.truncate()
+		case "vacuum":
+			return p.vacuum()
+		case "analyze", "analyse":
+			return p.analyze()
 		case "set":
 			return p.set()
 		case "reset":
