@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -358,11 +359,11 @@ var drawn = material{[]string{
 // restarts, with batches that were lost in a crash before their commit, and with
 // images of another replica that were installed in place of entries.
 func TestBatchesDoNotShow(t *testing.T) {
-	checkBatches(t, drawn)
+	checkBatches(t, drawn, 30)
 }
 
-func checkBatches(t *testing.T, m material) {
-	fewerChecks(t)
+func checkBatches(t *testing.T, m material, checks int) {
+	fewerChecks(t, checks)
 	rapid.Check(t, func(rt *rapid.T) {
 		entries := m.entries(rt)
 		want, wantDump := run(t, rt, entries, func() int { return 1 }, func() int { return 0 })
@@ -511,14 +512,14 @@ func lose(rt *rapid.T, f *FSM, entries []Entry) {
 	}
 }
 
-// fewerChecks makes rapid draw 30 logs instead of 100, unless the command line
+// fewerChecks makes rapid draw so many logs instead of 100, unless the command line
 // says otherwise: each is applied three times.
-func fewerChecks(t *testing.T) {
+func fewerChecks(t *testing.T, n int) {
 	f := flag.Lookup("rapid.checks")
 	if f.Value.String() != f.DefValue {
 		return
 	}
-	if err := f.Value.Set("30"); err != nil {
+	if err := f.Value.Set(strconv.Itoa(n)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Value.Set(f.DefValue) })

@@ -50,7 +50,7 @@ var drawnFullText = material{[]string{
 // TestFullTextBatches: neither what full text indexes answer nor what is in
 // their shadow tables shows how the entries were cut into batches, where the node
 // was stopped, or what was sent as an image.
-func TestFullTextBatches(t *testing.T) { checkBatches(t, drawnFullText) }
+func TestFullTextBatches(t *testing.T) { checkBatches(t, drawnFullText, 10) }
 
 // TestFullTextBudget: a statement that uses a full text index ends sooner than
 // others, at the same place whatever was run before.

@@ -20,7 +20,7 @@ import (
 // could differ: time, randomness, triggers, views, deferred keys, generated
 // columns, indexes on expressions, DDL that fails half way, runaway statements.
 func TestGeneratedAlike(t *testing.T) {
-	fewerChecks(t)
+	fewerChecks(t, 30)
 	refused, failed, done := 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		entries, want, wantDump, n := generate(t, rt)

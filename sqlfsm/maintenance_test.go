@@ -11,7 +11,7 @@ import (
 // node that has stopped before it could commit the first one's index may do it
 // again.
 func TestVacuumTwice(t *testing.T) {
-	fewerChecks(t)
+	fewerChecks(t, 10)
 	rapid.Check(t, func(rt *rapid.T) {
 		m := drawn
 		if rapid.Bool().Draw(rt, "full text") {
