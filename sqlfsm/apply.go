@@ -69,14 +69,14 @@ func (s *stepCounter) stop() bool {
 func (f *FSM) setHooks() {
 	db := f.writer.db
 	db.SetProgress(stepsGrain, func() bool { return !db.Nested() && f.counter.stop() })
-	db.SetUpdateHook(func(op sqlite.Operation, rowid int64) {
+	db.SetPreupdateHook(func(p *sqlite.Preupdate) {
 		// Beyond the highest rowid SQLite goes over to random ones, out of a
 		// generator that we cannot seed (https://sqlite.org/autoinc.html).
-		if rowid == math.MaxInt64 && op != sqlite.RowDelete {
+		if p.NewRowID == math.MaxInt64 && p.Op != sqlite.RowDelete {
 			f.highest = true
 		}
+		f.effects.row(p)
 	})
-	db.SetPreupdateHook(f.effects.row)
 	db.SetWALHook(f.checkpointer.grown)
 }
 
@@ -230,15 +230,18 @@ func (f *FSM) applyEntry(e *Entry, r *Result, condemned *undone) error {
 		return fmt.Errorf("entry %d: %w", e.Index, err)
 	}
 	switch r.Header.Kind {
-	case KindSQL, KindLoad:
-		f.effects.begin(e.Index, f.meta.effects)
-		err := f.applyOnce(e, r, condemned)
-		f.meta.effects = f.effects.end(e.Index, r.Err)
-		return err
 	case KindMark:
 		return f.applyOnce(e, r, condemned)
+	case KindSQL, KindLoad:
+		f.effects.begin(e.Index, f.meta.effects)
+		err = f.applyOnce(e, r, condemned)
+		f.meta.effects = f.effects.end(e.Index, r)
+		return err
 	case KindRegister:
-		return f.register(e, r)
+		f.effects.begin(e.Index, f.meta.effects)
+		err = f.register(e, r)
+		f.meta.effects = f.effects.end(e.Index, r)
+		return err
 	}
 	return fmt.Errorf("entry %d: %w: kind %d, which this program does not know: update it", e.Index, errMalformed, r.Header.Kind)
 }

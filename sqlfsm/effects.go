@@ -9,23 +9,24 @@ import (
 	"quorate/internal/value"
 )
 
-// effects folds what an entry does into a running digest, which is equal on all
-// nodes at equal indexes. A node whose database or program differs from the
-// others' shows it at the first entry that meets the difference.
+// effects folds what entries do into a running digest, which is equal on all nodes
+// at equal indexes. A node whose database or program differs from the others'
+// shows it at the first entry that meets the difference.
 //
 // Folded are, in the order in which they happen: each row that is inserted,
 // changed or deleted, by the statement itself, a trigger, a foreign key's action
 // or REPLACE, with its table, rowid, old and new values
 // (https://sqlite.org/c3ref/preupdate_blobwrite.html); the rows that a statement
-// returns, and how many it has changed; after DDL the text of the whole schema.
-// An entry that fails folds its error's code, and nothing of what was undone with
-// it. What moves no row and returns none is not seen: a damaged row shows when an
-// entry changes, deletes or returns it, or decides by it.
+// returns, and how many it has changed; after DDL the text of the whole schema. An
+// entry that fails folds its error's code, and nothing of what was undone with it.
+// Entries without a command, and marks, leave the digest as it is.
 //
-// Left out are the shadow tables of virtual tables, which FTS5 writes when it
-// likes, and single rows where SQLite itself does not look at them: those that
-// DELETE without WHERE or DROP TABLE throws away (their number is folded), or ALTER
-// TABLE writes in another form.
+// What moves no row and returns none is not seen: a damaged row shows when an entry
+// changes, deletes or returns it, or decides by it. Left out are the tables in
+// which a virtual table keeps what it is told, for how FTS5 arranges its index is
+// its own affair; and the single rows where SQLite does not look at them itself:
+// those that DELETE without WHERE or DROP TABLE throws away (of the former the
+// number is folded), and those that ALTER TABLE writes in another form.
 type effects struct {
 	hash effectsHash
 	from EffectsDigest // before the entry
@@ -44,6 +45,7 @@ const (
 	effectSchema
 	effectDone
 	effectFailed
+	effectDuplicate
 )
 
 // effectsPendingBytes is how much is hashed at a time.
@@ -61,28 +63,40 @@ func (e *effects) restart(index uint64) {
 	e.pending = binary.BigEndian.AppendUint64(e.pending[:0], index)
 }
 
-// end returns the digest with an entry that came to the outcome err.
-func (e *effects) end(index uint64, err error) EffectsDigest {
+// end returns the digest with an entry that came to the result r.
+func (e *effects) end(index uint64, r *Result) EffectsDigest {
 	e.recording = false
-	if err == nil {
-		e.pending = append(e.pending, effectDone)
-	} else {
+	switch {
+	case r.Duplicate:
+		e.pending = append(e.pending, effectDuplicate)
+	case r.Err != nil:
 		e.restart(index)
 		e.pending = append(e.pending, effectFailed)
-		e.pending = append(e.pending, outcomeCode(err)...)
+		e.pending = append(e.pending, outcomeCode(r.Err)...)
+	default:
+		e.pending = append(e.pending, effectDone)
 	}
 	e.hash.add(e.pending)
 	return e.hash.sum()
 }
 
-// outcomeCode names why an entry did nothing: texts may differ between program
-// versions.
+// outcomeCode names why an entry did nothing. It is not the error's text, which may
+// differ between program versions.
 func outcomeCode(err error) string {
 	var e *errcode.Error
-	if errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
 		return string(e.Code)
+	case errors.Is(err, ErrSchemaChanged):
+		return "schema"
+	case errors.Is(err, ErrUnregistered):
+		return "unregistered"
+	case errors.Is(err, ErrOutsideWindow):
+		return "window"
+	case errors.Is(err, ErrLateRegistration):
+		return "late"
 	}
-	return err.Error() // one of our sentinels
+	panic("sqlfsm: an outcome without a code: " + err.Error())
 }
 
 // row is the preupdate hook.

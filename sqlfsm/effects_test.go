@@ -1,8 +1,15 @@
 package sqlfsm
 
 import (
+	"bytes"
+	"math/bits"
 	"path/filepath"
 	"testing"
+
+	"quorate/internal/sqlite"
+	"quorate/sqlplan"
+
+	"pgregory.net/rapid"
 )
 
 // effectsSchema has something of everything that changes rows.
@@ -119,5 +126,172 @@ func TestEffectsKept(t *testing.T) {
 	}
 	if _, ok := f.EffectsDigestAt(index - 1); ok {
 		t.Error("a digest from before the restart is known")
+	}
+}
+
+// TestEffectsAtEachIndex: however the entries are cut into batches, with restarts
+// and lost batches between, the digest after each is the same, with statements
+// that end their transaction, throw whole tables away, or fail.
+func TestEffectsAtEachIndex(t *testing.T) {
+	fewerChecks(t, 15)
+	var l log
+	entries := l.sql(append(effectsSchema[:len(effectsSchema):len(effectsSchema)],
+		`INSERT OR ROLLBACK INTO t VALUES (1, 1, 'taken')`,
+		`DELETE FROM plain`,
+		`UPDATE t SET a = a + 1 RETURNING *`,
+		`INSERT OR REPLACE INTO t VALUES (4, 4, 'one')`,
+		`DELETE FROM t WHERE b = 'two'`,
+		`ALTER TABLE t ADD COLUMN d TEXT DEFAULT 'd'`,
+	)...)
+	for _, sql := range []string{
+		`UPDATE t SET a = 0`, `ANALYZE`, `DELETE FROM w`, `INSERT INTO w VALUES ('z', random())`, `DELETE FROM c`, `DROP TABLE t`, `DROP TABLE c`, `DELETE FROM plain WHERE 1`,
+		`INSERT INTO plain SELECT k FROM w RETURNING rowid, *`, `INSERT INTO plain VALUES (nothing)`,
+	} {
+		entries = append(entries, l.entry(bound(sql)))
+	}
+	one := openTest(t)
+	want := make([]EffectsDigest, len(entries)+1)
+	for _, e := range entries {
+		apply(t, one, e)
+		_, want[e.Index] = one.EffectsDigest()
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		path := filepath.Join(t.TempDir(), "db")
+		f := reopenTest(t, path)
+		defer func() { f.Close() }()
+		for from := 0; from < len(entries); {
+			to := min(len(entries), from+rapid.IntRange(1, 12).Draw(rt, "batch"))
+			switch rapid.IntRange(0, 5).Draw(rt, "fate") {
+			case 1:
+				f.Close()
+				f = reopenTest(t, path)
+			case 2:
+				lose(rt, f, entries[from:to])
+				f.Close()
+				f = reopenTest(t, path)
+			}
+			apply(t, f, entries[from:to]...)
+			for _, e := range entries[from:to] {
+				if got, ok := f.EffectsDigestAt(e.Index); !ok || got != want[e.Index] {
+					rt.Fatalf("after entry %d the digest is %v %t, applied one by one %v", e.Index, got, ok, want[e.Index])
+				}
+			}
+			from = to
+		}
+	})
+}
+
+// TestEffectsOnFollowers: the rows that a statement returns count where nobody
+// wants them too.
+func TestEffectsOnFollowers(t *testing.T) {
+	var l log
+	entries := append(l.sql(effectsSchema...), l.sql(`UPDATE t SET a = a + 1 RETURNING a`, `SELECT * FROM c`)...)
+	origin, follower := openTest(t), openTest(t)
+	apply(t, origin, entries...)
+	for i := range entries {
+		entries[i].Collect = false
+	}
+	apply(t, follower, entries...)
+	_, first := origin.EffectsDigest()
+	if _, second := follower.EffectsDigest(); second != first {
+		t.Errorf("the follower has %v, the origin %v", second, first)
+	}
+}
+
+// TestEffectsShowDamage damages one of two equal databases behind the machine's
+// back. The first entry that meets the damage tells them apart; until then nothing
+// does.
+func TestEffectsShowDamage(t *testing.T) {
+	for _, damage := range []struct{ sql, elsewhere, meets string }{
+		{`UPDATE t SET a = 21 WHERE id = 2`, `UPDATE t SET a = 11 WHERE id = 1`, `UPDATE t SET b = 'zwei' WHERE id = 2`},
+		{`UPDATE t SET a = 21 WHERE id = 2`, `SELECT a FROM t WHERE id = 1`, `SELECT a FROM t WHERE id = 2`},
+		{`UPDATE t SET a = 21 WHERE id = 2`, `INSERT INTO plain VALUES (5)`, `DELETE FROM t WHERE id = 2`},
+		{`DELETE FROM t WHERE id = 3`, `DELETE FROM t WHERE id = 1`, `UPDATE t SET a = 1 WHERE id = 3`},
+		{`INSERT INTO t VALUES (4, 40, 'four')`, `UPDATE t SET a = 1 WHERE id = 3`, `INSERT INTO t (a) VALUES (5)`},
+		{`UPDATE w SET v = 2 WHERE k = 'y'`, `UPDATE w SET v = 3 WHERE k = 'x'`, `INSERT OR REPLACE INTO w VALUES ('y', 1)`},
+		{`DELETE FROM c WHERE id = 2`, `DELETE FROM t WHERE id = 2`, `DELETE FROM t WHERE id = 1`}, // cascades
+		{`INSERT INTO plain VALUES (9)`, `DELETE FROM w`, `DELETE FROM plain`},
+		{`UPDATE sqlite_schema SET sql = replace(sql, '100', '101') WHERE name = 't'`, `INSERT INTO t VALUES (9, 99, 'nine')`, `INSERT INTO t VALUES (10, 100, 'ten')`},
+		{`UPDATE sqlite_schema SET sql = replace(sql, '100', '101') WHERE name = 't'`, `DELETE FROM c`, `CREATE TABLE other (a)`},
+	} {
+		path := filepath.Join(t.TempDir(), "db")
+		whole, damaged := openTest(t), reopenTest(t, path)
+		var l log
+		entries := l.sql(effectsSchema...)
+		apply(t, whole, entries...)
+		apply(t, damaged, entries...)
+		damaged.Close()
+		foreign, err := sqlite.Open(path, sqlite.Existing)
+		if err == nil {
+			err = foreign.Exec("PRAGMA writable_schema=ON; " + damage.sql)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		foreign.Close()
+		damaged = reopenTest(t, path)
+		differ := func(sql string) bool {
+			l.schemaVersion = whole.Schema().Version
+			e := l.entry(sqlplan.Bound{Plan: plan(sql)})
+			apply(t, whole, e)
+			apply(t, damaged, e)
+			_, first := whole.EffectsDigest()
+			_, second := damaged.EffectsDigest()
+			return first != second
+		}
+		if differ(damage.elsewhere) {
+			t.Errorf("%s: differs at %s, which does not meet it", damage.sql, damage.elsewhere)
+		}
+		if !differ(damage.meets) {
+			t.Errorf("%s: does not differ at %s", damage.sql, damage.meets)
+		}
+		if !differ(`SELECT 1`) {
+			t.Errorf("%s: the digests are equal again", damage.sql)
+		}
+	}
+}
+
+// TestEffectsHash: the hash does not depend on how its input is cut, and depends
+// on each bit of it: one that changes turns about half of the digest's bits.
+func TestEffectsHash(t *testing.T) {
+	sum := func(before EffectsDigest, pieces ...[]byte) EffectsDigest {
+		var h effectsHash
+		h.start(before)
+		for _, p := range pieces {
+			h.add(p)
+		}
+		return h.sum()
+	}
+	var turned, flips int
+	rapid.Check(t, func(rt *rapid.T) {
+		before := EffectsDigest(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "before"))
+		data := rapid.OneOf(rapid.SliceOfN(rapid.Byte(), 1, 100), rapid.SliceOfN(rapid.Just(byte(0)), 1, 100)).Draw(rt, "data")
+		want := sum(before, data)
+		first := rapid.IntRange(0, len(data)).Draw(rt, "first cut")
+		second := rapid.IntRange(first, len(data)).Draw(rt, "second cut")
+		if got := sum(before, data[:first], data[first:second], data[second:]); got != want {
+			rt.Fatalf("in pieces %v, at once %v", got, want)
+		}
+		if sum(before, append(bytes.Clone(data), 0)) == want {
+			rt.Fatal("a zero more makes no difference")
+		}
+		for i := range data {
+			for bit := range 8 {
+				data[i] ^= 1 << bit
+				got := sum(before, data)
+				data[i] ^= 1 << bit
+				n := 0
+				for j := range got {
+					n += bits.OnesCount8(got[j] ^ want[j])
+				}
+				if n < 28 { // one in 10^10 of random digests
+					rt.Fatalf("bit %d of byte %d turns %d bits of the digest", bit, i, n)
+				}
+				turned, flips = turned+n, flips+1
+			}
+		}
+	})
+	if mean := float64(turned) / float64(flips); mean < 63 || mean > 65 {
+		t.Errorf("a bit of the input turns %.2f bits of 128", mean)
 	}
 }

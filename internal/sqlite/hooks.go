@@ -11,7 +11,6 @@ import (
 type hooks struct {
 	authorize func(Access) bool
 	progress  func() bool
-	update    func(op Operation, rowid int64)
 	wal       func(frames int)
 	preupdate func(*Preupdate)
 }
@@ -123,17 +122,6 @@ const (
 	RowUpdate Operation = lib.SQLITE_UPDATE
 	RowDelete Operation = lib.SQLITE_DELETE
 )
-
-// SetUpdateHook has f called for every row of a rowid table that changes,
-// with its new rowid (https://sqlite.org/c3ref/update_hook.html).
-func (c *Conn) SetUpdateHook(f func(op Operation, rowid int64)) {
-	c.hooks.update = f
-	lib.Xsqlite3_update_hook(c.tls, c.db, funcPtr(onUpdate), c.handle)
-}
-
-func onUpdate(_ *libc.TLS, handle uintptr, op int32, _, _ uintptr, rowid int64) {
-	connections.lookup(handle).hooks.update(Operation(op), rowid)
-}
 
 // SetWALHook has f called after every commit with the number of frames in the
 // WAL. It turns SQLite's automatic checkpoints off.
