@@ -26,15 +26,26 @@ var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata",
 // command draws one command.
 func (g *generator) command() Command {
 	c := Command{Time: g.clock(), Seed: uint64(g.c.n(1 << 30)), Zone: pick(g.c, zones), Stale: g.c.one(60)}
-	if g.c.one(40) {
+	g.before = g.m.clone()
+	switch g.c.n(80) {
+	case 79:
+		return c // an entry without a command
+	case 78:
+		c.Mark = true
 		return c
+	case 77, 76:
+		c.Again = g.c.in(1, 30)
+		return c
+	}
+	if c.Origin = uint64(g.c.n(4)); c.Origin != 0 {
+		c.Reborn = g.c.one(60)
 	}
 	n := 1
 	if g.c.one(3) {
 		n = g.c.in(2, 4)
 	}
-	g.before = g.m.clone()
 	raw := len(g.m.tables) > 1 && g.c.one(3)
+	c.Load = raw && g.c.one(30)
 	for range n {
 		g.params = nil
 		s := g.statement(raw)

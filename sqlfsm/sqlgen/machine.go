@@ -58,6 +58,9 @@ func outcomeOf(r *sqlfsm.Result) outcome {
 			rows.WriteString("\n")
 		}
 	}
+	if r.Duplicate {
+		head.WriteString("seen before; ")
+	}
 	if r.Err != nil {
 		head.WriteString(errorText(r.Err))
 	}

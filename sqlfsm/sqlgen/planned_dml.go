@@ -86,6 +86,9 @@ func (g *generator) sure(typ string) string {
 // distinct is a value that is hardly in the table already.
 func (g *generator) distinct(c *column) string {
 	n := g.c.in(1, 3000)
+	if c.typ == "bigint" && g.c.one(50) {
+		return "9223372036854775807"
+	}
 	if g.c.one(8) {
 		n = g.c.in(1, 9)
 	}

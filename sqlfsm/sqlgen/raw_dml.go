@@ -40,8 +40,11 @@ func (g *generator) rawFor(t *rawTable, c rawColumn, s rawScope) string {
 	case c.parent != "":
 		return g.c.of("NULL", fmt.Sprintf("(SELECT k FROM %s ORDER BY random() LIMIT 1)", c.parent))
 	case c.key && c.declared == "INTEGER":
-		if c.auto && g.c.one(3) {
+		switch {
+		case c.auto && g.c.one(3):
 			return "NULL"
+		case g.c.one(40): // behind it, SQLite has random numbers of its own
+			return "9223372036854775807"
 		}
 		return g.c.of("abs(random() % 100000)", fmt.Sprint(g.c.n(5000)))
 	case c.key, c.unique && (c.declared == "TEXT" || c.declared == "ANY" || !t.strict):

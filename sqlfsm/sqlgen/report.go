@@ -22,6 +22,7 @@ type Report struct {
 	Statements int
 	Entries    int
 	Stale      int // entries that were planned with an old schema
+	Duplicates int // entries that were in the log before
 	Kinds      map[string]*Count
 	// Violation is what is wrong, "" when nothing is.
 	Violation string
@@ -46,6 +47,7 @@ func (r *Report) Add(o *Report) {
 	r.Statements += o.Statements
 	r.Entries += o.Entries
 	r.Stale += o.Stale
+	r.Duplicates += o.Duplicates
 	for kind, c := range o.Kinds {
 		sum := r.kind(&Statement{Kind: kind})
 		sum.Tried += c.Tried

@@ -47,7 +47,7 @@ func Run(o Options) (*Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	r := &run{o: o, dir: dir, report: &Report{Seed: o.Seed, Kinds: map[string]*Count{}}}
+	r := newRun(o, dir)
 	if err := r.record(); err != nil {
 		return nil, err
 	}
@@ -69,6 +69,11 @@ type run struct {
 	outcomes []outcome // of the reference
 	dump     string
 	older    *sqlplan.Schema // before the newest change
+	lives    map[uint64]*life
+}
+
+func newRun(o Options, dir string) *run {
+	return &run{o: o, dir: dir, report: &Report{Seed: o.Seed, Kinds: map[string]*Count{}}, lives: map[uint64]*life{}}
 }
 
 func (r *run) violate(format string, args ...any) {
@@ -139,30 +144,78 @@ func (r *run) command(c *Command) (succeeded bool) {
 		r.trace(c, "not planned")
 		return false
 	}
-	e := sqlfsm.Entry{Index: uint64(len(r.entries)) + 1, Term: 1 + uint64(len(r.entries))/50, Collect: true}
-	if len(statements) > 0 {
+	var data []byte
+	switch {
+	case c.Again > 0 && c.Again <= len(r.entries):
+		data = r.entries[len(r.entries)-c.Again].Data
+	case c.Mark || len(statements) > 0:
 		h := sqlfsm.Header{Time: c.Time, Seed: seedOf(c.Seed), SchemaVersion: planned.Version}
-		e.Data = sqlfsm.AppendCommand(nil, &h, statements)
+		if !r.name(&h, c) {
+			return false
+		}
+		data = sqlfsm.AppendCommand(nil, &h, statements)
 	}
+	result := r.apply(data, c)
+	if result == nil {
+		return false
+	}
+	r.trace(c, r.outcomes[len(r.outcomes)-1].Head)
+	r.count(result, c)
+	if v := r.fsm.Schema(); v.Version != schema.Version {
+		r.older = schema
+	}
+	return result.Err == nil
+}
+
+// apply adds an entry to the log and applies it. nil: that was not possible.
+func (r *run) apply(data []byte, c *Command) *sqlfsm.Result {
+	e := sqlfsm.Entry{Index: uint64(len(r.entries)) + 1, Term: 1 + uint64(len(r.entries))/50, Data: data, Collect: true}
 	results, err := r.fsm.Apply([]sqlfsm.Entry{e})
 	if err != nil {
 		r.trace(c, err.Error())
 		r.violate("entry %d would stop every node: %v\n%s", e.Index, err, c)
-		return false
+		return nil
 	}
 	r.entries = append(r.entries, e)
 	got, err := outcomesOf(r.fsm, []sqlfsm.Entry{e}, results)
 	if err != nil {
 		r.violate("%v", err)
-		return false
+		return nil
 	}
 	r.outcomes = append(r.outcomes, got...)
-	r.trace(c, got[0].Head)
-	r.count(&results[0], c)
-	if v := r.fsm.Schema(); v.Version != schema.Version {
-		r.older = schema
+	return &results[0]
+}
+
+// life is one of an origin.
+type life struct{ incarnation, seq uint64 }
+
+// name gives a command the next number of its origin, which registers first when
+// it is new.
+func (r *run) name(h *sqlfsm.Header, c *Command) bool {
+	if h.Kind = sqlfsm.KindSQL; c.Mark {
+		h.Kind = sqlfsm.KindMark
+	} else if c.Load {
+		h.Kind = sqlfsm.KindLoad
 	}
-	return results[0].Err == nil
+	if c.Origin == 0 {
+		return true
+	}
+	l := r.lives[c.Origin]
+	if l == nil || c.Reborn {
+		if l == nil {
+			l = &life{}
+		}
+		l = &life{incarnation: l.incarnation + 1}
+		r.lives[c.Origin] = l
+		own := sqlfsm.Header{Origin: c.Origin, Incarnation: l.incarnation, Time: c.Time}
+		if r.apply(sqlfsm.AppendRegistration(nil, &own, uint64(len(r.entries))), c) == nil {
+			return false
+		}
+	}
+	l.seq++
+	h.Origin, h.Incarnation, h.Seq = c.Origin, l.incarnation, l.seq
+	h.LowWater = max(1, l.seq-min(l.seq, c.Seed%12))
+	return true
 }
 
 // seedOf makes the seed of a header of a command's number.
@@ -264,8 +317,14 @@ func rawPlan(sql string) *sqlplan.Plan {
 // count counts what became of an entry's statements.
 func (r *run) count(result *sqlfsm.Result, c *Command) {
 	r.report.Entries++
-	if errors.Is(result.Err, sqlfsm.ErrSchemaChanged) {
+	switch {
+	case result.Duplicate:
+		r.report.Duplicates++
+		return
+	case errors.Is(result.Err, sqlfsm.ErrSchemaChanged):
 		r.report.Stale++
+		return
+	case len(c.Statements) == 0:
 		return
 	}
 	if result.Err == nil {

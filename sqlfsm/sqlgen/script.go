@@ -36,16 +36,37 @@ type Command struct {
 	Zone       string // the session's time zone
 	// Stale: it was planned before the newest change of the schema.
 	Stale bool
+	// Load: it is one that loads a dump.
+	Load bool
+	// Mark: it is a mark, at which batches end.
+	Mark bool
+	// Origin is the node that it comes from, which remembers it by a number. 0:
+	// it has no name.
+	Origin uint64
+	// Reborn: the origin was started anew before.
+	Reborn bool
+	// Again: it is the entry of so many entries ago, once more; 0: it is new.
+	Again int
 }
 
 // String shows a command, a statement a line.
 func (c *Command) String() string {
 	var b strings.Builder
-	if len(c.Statements) == 0 {
-		b.WriteString("(no command)\n")
-	}
-	if c.Stale {
-		b.WriteString("(planned with an old schema)\n")
+	for _, what := range []struct {
+		is   bool
+		text string
+	}{
+		{c.Again > 0, fmt.Sprintf("(the entry before the last %d, again)", c.Again-1)},
+		{c.Mark, "(a mark)"},
+		{c.Again == 0 && !c.Mark && len(c.Statements) == 0, "(no command)"},
+		{c.Stale, "(planned with an old schema)"},
+		{c.Load, "(loads a dump)"},
+		{c.Reborn, fmt.Sprintf("(node %d was started anew)", c.Origin)},
+		{c.Origin != 0, fmt.Sprintf("(from node %d)", c.Origin)},
+	} {
+		if what.is {
+			b.WriteString(what.text + "\n")
+		}
 	}
 	for i := range c.Statements {
 		s := &c.Statements[i]

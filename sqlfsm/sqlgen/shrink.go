@@ -27,7 +27,11 @@ func Shrink(o Options, tried func(commands int, r *Report)) (smallest *Report, e
 	for size := (len(smallest.Script) + 1) / 2; size > 0; size /= 2 {
 		for from := 0; from < len(smallest.Script); {
 			script := smallest.Script
-			fails, err := try(slices.Concat(script[:from], script[min(from+size, len(script)):]))
+			shorter := slices.Concat(script[:from], script[min(from+size, len(script)):])
+			if len(shorter) == 0 {
+				break
+			}
+			fails, err := try(shorter)
 			if err != nil {
 				return smallest, err
 			}
