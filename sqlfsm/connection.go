@@ -113,7 +113,7 @@ func (c *connection) configure(cacheBytes int) error {
 	for _, l := range limits {
 		c.db.SetLimit(l.id, l.n)
 	}
-	c.db.SetAuthorizer(c.guard.allow)
+	c.db.SetAuthorizer(c.guard.decide)
 	return c.register()
 }
 

@@ -9,7 +9,7 @@ import (
 
 // hooks are a connection's callbacks; each is nil when it is not set.
 type hooks struct {
-	authorize func(Access) bool
+	authorize func(Access) Verdict
 	progress  func() bool
 	wal       func(frames int)
 	preupdate func(*Preupdate)
@@ -84,18 +84,25 @@ type Access struct {
 	Through       Name
 }
 
-// SetAuthorizer has allow decide about every access while statements are
-// compiled. A refused statement fails with Auth.
-func (c *Conn) SetAuthorizer(allow func(Access) bool) {
-	c.hooks.authorize = allow
+// Verdict is what is decided about an access.
+type Verdict int32
+
+// The verdicts.
+const (
+	Allow Verdict = lib.SQLITE_OK
+	Deny  Verdict = lib.SQLITE_DENY   // the statement fails with Auth
+	Skip  Verdict = lib.SQLITE_IGNORE // of Analyze: the table is left out
+)
+
+// SetAuthorizer has judge decide about every access while statements are
+// compiled.
+func (c *Conn) SetAuthorizer(judge func(Access) Verdict) {
+	c.hooks.authorize = judge
 	lib.Xsqlite3_set_authorizer(c.tls, c.db, funcPtr(onAuthorize), c.handle)
 }
 
 func onAuthorize(_ *libc.TLS, handle uintptr, action int32, first, second, database, through uintptr) int32 {
-	if connections.lookup(handle).hooks.authorize(Access{Action(action), Name(first), Name(second), Name(database), Name(through)}) {
-		return lib.SQLITE_OK
-	}
-	return lib.SQLITE_DENY
+	return int32(connections.lookup(handle).hooks.authorize(Access{Action(action), Name(first), Name(second), Name(database), Name(through)}))
 }
 
 // SetProgress has stop called about every n instructions of the virtual

@@ -390,7 +390,19 @@ func TestHooks(t *testing.T) {
 		t.Error("the WAL hook was not called")
 	}
 
-	c.SetAuthorizer(func(a Access) bool { return a.Action != Delete || a.First.String() != "t" })
+	c.SetAuthorizer(func(a Access) Verdict {
+		switch {
+		case a.Action == Delete && a.First.String() == "t":
+			return Deny
+		case a.Action == Analyze:
+			return Skip
+		}
+		return Allow
+	})
+	exec(t, c, `ANALYZE`)
+	if n := query(c, `SELECT count(*) FROM sqlite_stat1`); n != "0" {
+		t.Errorf("%s tables were analysed; all were to be skipped", n)
+	}
 	var e *Error
 	if err := c.Exec(`DELETE FROM t`); !errors.As(err, &e) || e.Code != Auth {
 		t.Errorf("%v", err)
