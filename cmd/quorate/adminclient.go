@@ -124,6 +124,27 @@ func (c *adminClient) do(ctx context.Context, method, endpoint, path string, bod
 	return response.StatusCode, answer, nil
 }
 
+// open asks for what is too much to be read at once. The caller closes the body.
+func (c *adminClient) open(ctx context.Context, endpoint, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+path, nil)
+	if err != nil {
+		return nil, usage(err, "An endpoint is a URL such as http://10.0.0.1:8432.")
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, requestError(http.MethodGet, endpoint, err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return response, nil
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, answerBytesMax))
+	if err != nil {
+		return nil, requestError(http.MethodGet, endpoint, err)
+	}
+	return nil, refusalError(endpoint+path, response.StatusCode, answer)
+}
+
 // requestError tells a request that was never sent from one whose outcome is
 // not known; for a question that makes no difference.
 func requestError(method, endpoint string, err error) error {

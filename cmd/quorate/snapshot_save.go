@@ -228,22 +228,5 @@ func stallError(ctx context.Context, err error) error {
 
 // snapshot asks a member for its database.
 func (c *adminClient) snapshot(ctx context.Context, endpoint, consistency string) (*http.Response, error) {
-	url := endpoint + "/admin/v1/snapshot?consistency=" + consistency
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, usage(err, "An endpoint is a URL such as http://10.0.0.1:8432.")
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return nil, requestError(http.MethodGet, endpoint, err)
-	}
-	if response.StatusCode == http.StatusOK {
-		return response, nil
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, answerBytesMax))
-	if err != nil {
-		return nil, requestError(http.MethodGet, endpoint, err)
-	}
-	return nil, refusalError(url, response.StatusCode, answer)
+	return c.open(ctx, endpoint, "/admin/v1/snapshot?consistency="+consistency)
 }

@@ -393,8 +393,7 @@ func (r *Reader) checked(s Statement) (Statement, error) {
 // last ends the script.
 func (r *Reader) last() (Statement, error) {
 	switch {
-	case r.state == lineComment:
-		r.endLineComment()
+	case r.state == lineComment: // without a newline: it does not count as a dump's end
 	case r.state == blockComment:
 		return Statement{}, &LineError{r.line, "the file ends inside a comment", "Was it cut off?"}
 	case r.state != plain:
