@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"quorate/internal/errcode"
 	"quorate/sqlplan"
 )
 
@@ -25,6 +26,11 @@ const farewellTimeout = time.Second
 type Server struct {
 	// Backend carries the statements out. It must be set.
 	Backend Backend
+
+	// Available says why no session can be served just now, with nil that they
+	// can: those that are open are ended by it when they next say something, new
+	// ones are refused by it. It is asked with every message. nil: they always can.
+	Available func() *errcode.Error
 
 	// Version is Quorate's own version: server_version is then "15.0 (Quorate
 	// VERSION)", whose first number is what drivers go by. Empty: "dev".
@@ -196,6 +202,17 @@ func (s *Server) accept(ctx context.Context, listener net.Listener, own *connect
 func isTemporary(err error) bool {
 	var temporary interface{ Temporary() bool }
 	return errors.As(err, &temporary) && temporary.Temporary()
+}
+
+// unavailable is what Available says.
+func (s *Server) unavailable() error {
+	if s.Available == nil {
+		return nil
+	}
+	if e := s.Available(); e != nil {
+		return &fatalError{e}
+	}
+	return nil
 }
 
 // Close ends every Serve and waits for their sessions to be gone.

@@ -119,6 +119,9 @@ func (s *session) serve() error {
 		if err != nil {
 			return err
 		}
+		if err := s.server.unavailable(); err != nil {
+			return err
+		}
 		s.startStatement()
 		err = s.handle(kind, body)
 		s.endStatement()

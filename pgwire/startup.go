@@ -59,6 +59,9 @@ func (s *Server) serveConn(c *connection) {
 	}
 	session, err := s.newSession(c.conn, packet)
 	if err == nil {
+		err = s.unavailable()
+	}
+	if err == nil {
 		if err = s.register(session); errors.Is(err, errTooManyConnections) {
 			err = fatalf(errcode.TooManyConnections, "sorry, too many clients already")
 		}
