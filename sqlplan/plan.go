@@ -46,6 +46,9 @@ type Plan struct {
 	Schema bool
 	// Types are the changes to the type table that go with the DDL.
 	Types []TypeChange
+	// ScanOrder names what in a Write depends on the order in which a table is
+	// read, "" when nothing that is looked for does.
+	ScanOrder string
 	// SchemaVersion is the version of the Schema that this was planned with.
 	SchemaVersion uint64
 	// Setting is what SET, RESET, SHOW and DEALLOCATE name.

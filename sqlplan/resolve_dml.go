@@ -251,6 +251,7 @@ func (r *resolver) insertQuery(s *insertStatement, item *rangeItem, columns []in
 		return nil
 	}
 	columns = columns[:len(cols)]
+	r.numbersUnordered(s.source, item.relation, columns)
 	if s.source.core != nil && !s.source.core.distinct && len(s.source.order) == 0 {
 		for i, c := range columns {
 			x := &s.source.core.items[i].x

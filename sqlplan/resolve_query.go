@@ -31,6 +31,9 @@ func (r *resolver) query(q *query, outer *scope) []outColumn {
 	}
 	q.limit = r.limit(q.limit, "LIMIT", outer)
 	q.offset = r.limit(q.offset, "OFFSET", outer)
+	if r.write {
+		r.cutsUnordered(q)
+	}
 	return q.cols
 }
 

@@ -28,8 +28,9 @@ type resolver struct {
 	// byDefault: in a column's DEFAULT, where the time zone is that of the
 	// session that will insert (default.go).
 	byDefault bool
-	inUse     bool // a literal was read in the session's time zone
-	asked     bool // the next column may be a full text index's own: see indexColumn
+	inUse     bool   // a literal was read in the session's time zone
+	scanOrder string // Plan.ScanOrder
+	asked     bool   // the next column may be a full text index's own: see indexColumn
 }
 
 func (r *resolver) fail(pos int, code errcode.Code, format string, args ...any) *errcode.Error {

@@ -156,6 +156,7 @@ func (r *resolver) planChange(s statement) *Plan {
 		cols, tag, returning = r.delete(x), "DELETE", x.returning
 	}
 	plan := r.finish(Write, tag, func(p *printer) { p.change(s) })
+	plan.ScanOrder = r.scanOrder
 	if returning != nil {
 		plan.Columns = r.resultColumns(cols)
 	}
