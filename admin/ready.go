@@ -60,6 +60,9 @@ func checkLine(check Check) string {
 	if check.Err != nil {
 		return fmt.Sprintf("[-]%s failed: %v\n", check.Name, check.Err)
 	}
+	if check.Note != "" {
+		return fmt.Sprintf("[+]%s ok: %s\n", check.Name, check.Note)
+	}
 	return fmt.Sprintf("[+]%s ok\n", check.Name)
 }
 

@@ -35,6 +35,11 @@ type Status struct {
 	SQLite       string    `json:"sqlite_version"`
 	Started      time.Time `json:"started"`
 	UptimeSecs   float64   `json:"uptime_seconds"`
+	// Alarms say in sentences what is wrong with this node's data, or with the
+	// cluster as this node sees it.
+	Alarms []string `json:"alarms,omitempty"`
+	// Notes say what is not wrong, but not as it should stay.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Member is one member as this node sees it: a row of /cluster.
@@ -55,4 +60,5 @@ type Member struct {
 type Check struct {
 	Name string // one word
 	Err  error  // nil: ok
+	Note string // when ok: what should not stay so, "" nothing
 }

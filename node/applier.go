@@ -11,10 +11,12 @@ import (
 )
 
 // applierWork is what the applier is given: committed entries, or an image that
-// replaces the database.
+// replaces the database, by the core's will or, in a quarantine, the node's own.
 type applierWork struct {
 	entries []raft.Entry
 	install *raft.Snapshot
+	seed    *seedWork
+	recall  bool // a quarantine is over: look what came of the commands under way
 }
 
 const (
@@ -39,12 +41,12 @@ func (n *Node) runApplier(ctx context.Context) error {
 		entries = entries[:0]
 		bytes := 0
 		for _, w := range work {
-			if w.install != nil {
+			if w.install != nil || w.seed != nil || w.recall {
 				if err := n.applyBatch(ctx, entries); err != nil {
 					return err
 				}
 				entries, bytes = entries[:0], 0
-				if err := n.install(w.install); err != nil {
+				if err := n.replace(ctx, w); err != nil {
 					return err
 				}
 				continue
@@ -71,6 +73,22 @@ func (n *Node) runApplier(ctx context.Context) error {
 		}
 		clear(entries[:cap(entries)])
 	}
+}
+
+// replace replaces the database by an image, at once or when it is time, and does
+// what there is to do when another one serves.
+func (n *Node) replace(ctx context.Context, w applierWork) error {
+	switch {
+	case w.recall:
+		return n.recallPassed(ctx)
+	case w.seed != nil:
+		n.seed = w.seed
+	default:
+		if err := n.install(w.install); err != nil {
+			return err
+		}
+	}
+	return n.plant(ctx)
 }
 
 // command makes the state machine's entry of a log entry.
@@ -110,28 +128,41 @@ func (n *Node) applyBatch(ctx context.Context, entries []sqlfsm.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	if q := n.discarding(); q != nil {
+		n.discard(q, entries)
+		return n.plant(ctx)
+	}
 	began := time.Now()
 	last := driver.Applied{Index: raft.Index(entries[len(entries)-1].Index), Term: raft.Term(entries[len(entries)-1].Term)}
-	results, err := n.fsm.Apply(entries)
-	for err != nil {
-		if !sqlfsm.IsFull(err) {
-			return fmt.Errorf("node: the state machine cannot go on: %w", err)
-		}
-		n.noRoom(diskDatabase, err)
-		n.tellSessions(entries, results)
-		entries = entries[len(results):]
-		if !awaitRoom(ctx) {
-			return nil
-		}
-		results, err = n.fsm.Apply(entries)
+	if done, err := n.applyAll(ctx, entries); err != nil || !done {
+		return err
 	}
-	n.noRoom(diskDatabase, nil)
-	n.tellSessions(entries, results)
 	n.metrics.apply.Observe(time.Since(began).Seconds())
 	n.metrics.appliedEntries.Add(float64(len(entries)))
 	n.metrics.applyBatch.Observe(float64(len(entries)))
 	n.tellApplied(last)
 	return nil
+}
+
+// applyAll applies entries, however long it takes until there is room, and tells
+// the sessions; not done: ctx ended.
+func (n *Node) applyAll(ctx context.Context, entries []sqlfsm.Entry) (done bool, err error) {
+	results, err := n.fsm.Apply(entries)
+	for err != nil {
+		if !sqlfsm.IsFull(err) {
+			return false, fmt.Errorf("node: the state machine cannot go on: %w", err)
+		}
+		n.noRoom(diskDatabase, err)
+		n.tellSessions(entries, results)
+		entries = entries[len(results):]
+		if !awaitRoom(ctx) {
+			return false, nil
+		}
+		results, err = n.fsm.Apply(entries)
+	}
+	n.noRoom(diskDatabase, nil)
+	n.tellSessions(entries, results)
+	return true, nil
 }
 
 // tellSessions tells this node's sessions what the first of the entries did.
@@ -169,5 +200,8 @@ func (n *Node) recall() error {
 // durably.
 func (n *Node) tellApplied(last driver.Applied) {
 	durable := raft.Index(n.fsm.Durable())
+	if q := n.discarding(); q != nil {
+		durable = max(durable, raft.Index(q.floor.Load())) // the database to come will have it
+	}
 	n.inbox.put(func(e *driver.Events) { e.Applied, e.Durable = last, max(e.Durable, durable) })
 }

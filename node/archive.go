@@ -19,6 +19,9 @@ import (
 // for a member, into a file first: a slow client must not keep a read transaction
 // open.
 func (n *Node) SaveSnapshot(ctx context.Context, stale bool) (*admin.Snapshot, error) {
+	if err := n.service.refusal(stale); err != nil {
+		return nil, saveError(err)
+	}
 	if !stale {
 		if err := n.CatchUp(ctx); err != nil {
 			return nil, saveError(err)
@@ -67,4 +70,3 @@ func saveError(err error) error {
 	}
 	return err
 }
-

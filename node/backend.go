@@ -36,6 +36,9 @@ func (n *Node) InRecovery() bool { return n.view.Load().raft.Role != raft.Leader
 // CatchUp waits until this node has applied what was committed before the
 // call.
 func (n *Node) CatchUp(ctx context.Context) error {
+	if err := n.service.refusal(false); err != nil {
+		return err
+	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, n.cfg.QuorumTimeout, errQuorumTimeout)
 	defer cancel()
@@ -87,6 +90,9 @@ func (n *Node) Snapshot(ctx context.Context, consistency pgwire.Consistency, sch
 			return nil, err
 		}
 	}
+	if err := n.service.refusal(consistency == pgwire.Stale); err != nil {
+		return nil, err
+	}
 	s, err := n.fsm.Snapshot(ctx, schemaVersion, many)
 	if errors.Is(err, sqlfsm.ErrSchemaChanged) {
 		return nil, pgwire.ErrSchemaChanged
@@ -118,6 +124,12 @@ func (n *Node) Execute(ctx context.Context, statements []sqlplan.Bound) ([]value
 
 // execute is Execute for a command of either kind that has statements.
 func (n *Node) execute(ctx context.Context, kind sqlfsm.Kind, statements []sqlplan.Bound) ([]value.Result, error) {
+	if err := n.service.refusal(false); err != nil {
+		return nil, err
+	}
+	if err := n.refuseScanOrder(statements); err != nil {
+		return nil, err
+	}
 	p := n.commands.Reserve()
 	data := n.encode(kind, p, statements)
 	if len(data) > maxCommandBytes {
@@ -173,6 +185,7 @@ func (n *Node) await(ctx context.Context, p *driver.Pending) driver.Outcome {
 	timeout := time.NewTimer(n.cfg.QuorumTimeout)
 	defer timeout.Stop()
 	cancelled := ctx.Done()
+	interrupted := n.service.interrupted()
 	var commit raft.Index // the commit index when the time was over
 	for {
 		select {
@@ -197,12 +210,16 @@ func (n *Node) await(ctx context.Context, p *driver.Pending) driver.Outcome {
 				commit = view.Commit
 			}
 			switch {
+			case n.service.barred.Load() != nil:
+				return n.giveUp(p, errcode.CannotConnectNow, "this node is quarantined, because its database differs from that of the majority")
 			case view.Applied >= commit:
 				return n.giveUp(p, errcode.CannotConnectNow, "the cluster has no quorum")
 			case n.disk.full() != nil:
 				return n.giveUp(p, errcode.DiskFull, "this node's disk is full")
 			}
 			timeout.Reset(applyPoll)
+		case <-interrupted:
+			return n.giveUp(p, errcode.CannotConnectNow, "this node is quarantined, because its database differs from that of the majority")
 		case <-n.stopped:
 			return n.giveUp(p, errcode.AdminShutdown, "terminating connection: this node is shutting down")
 		}

@@ -66,4 +66,9 @@ type Config struct {
 	// from Gatherer.
 	Metrics  prometheus.Registerer
 	Gatherer prometheus.Gatherer
+
+	// What tests change: the engine that this node says it runs ("": its own), and
+	// how often it tells its digests (0: standingInterval).
+	engine   string
+	standing time.Duration
 }

@@ -59,8 +59,8 @@ func (n *Node) handOver(ctx context.Context) error {
 	return err
 }
 
-// stayDrained hands the leadership over again should a drained node win an
-// election: the others may not have been ready at first.
+// stayDrained hands the leadership over again should a drained or quarantined node
+// win an election: the others may not have been ready at first.
 func (n *Node) stayDrained(ctx context.Context) error {
 	ticker := time.NewTicker(10 * n.cfg.ElectionMax)
 	defer ticker.Stop()
@@ -70,7 +70,7 @@ func (n *Node) stayDrained(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if n.draining.Load() && n.view.Load().raft.Role == raft.Leader {
+		if (n.draining.Load() || n.quarantine.Load() != nil) && n.view.Load().raft.Role == raft.Leader {
 			if err := n.handOver(ctx); err != nil {
 				n.cfg.Logger.Debug().Str("component", "drain").Err(err).Msg("the leadership could not be handed over")
 			}

@@ -29,11 +29,15 @@ const imageRetry = time.Second
 type imageOrder struct {
 	to   raft.NodeID
 	term raft.Term // in which this node leads
+	// seed, when not 0, is an entry that the image must contain: the member itself
+	// asks, because its database is wrong, and will ask again.
+	seed raft.Index
 }
 
 // imageUnderWay is a member that is being sent an image.
 type imageUnderWay struct {
 	term   raft.Term
+	ctx    context.Context // has ended when the image is there, or has failed
 	cancel context.CancelFunc
 }
 
@@ -51,6 +55,9 @@ func (n *Node) runImages(ctx context.Context) error {
 			return nil
 		}
 		for _, o := range orders {
+			if image, busy := underWay[o.to]; busy && o.seed > 0 && image.ctx.Err() == nil {
+				continue
+			}
 			for to, image := range underWay {
 				if to == o.to || image.term < o.term {
 					image.cancel()
@@ -61,7 +68,7 @@ func (n *Node) runImages(ctx context.Context) error {
 				continue
 			}
 			ctx, cancel := context.WithCancel(ctx)
-			underWay[o.to] = imageUnderWay{o.term, cancel}
+			underWay[o.to] = imageUnderWay{o.term, ctx, cancel}
 			sending.Go(func() { defer cancel(); n.sendImage(ctx, o) })
 		}
 	}
@@ -109,8 +116,11 @@ func (n *Node) sendImage(ctx context.Context, o imageOrder) {
 
 // transferImage makes an image, or takes one that there is, and sends it.
 func (n *Node) transferImage(ctx context.Context, o imageOrder) (snapshot.Image, error) {
+	if n.quarantine.Load() != nil {
+		return snapshot.Image{}, errQuarantined
+	}
 	base, _ := n.log.Base()
-	out, err := n.snapshots.Outgoing(ctx, base)
+	out, err := n.snapshots.Outgoing(ctx, max(base, o.seed, raft.Index(n.seededAt.Load())))
 	if err != nil {
 		return snapshot.Image{}, err
 	}
@@ -127,6 +137,9 @@ func (n *Node) transferImage(ctx context.Context, o imageOrder) (snapshot.Image,
 
 // makeImage makes an image of the database as it is.
 func (n *Node) makeImage(ctx context.Context, path string) (snapshot.Image, error) {
+	if n.quarantine.Load() != nil {
+		return snapshot.Image{}, errQuarantined
+	}
 	began := time.Now()
 	info, err := n.fsm.Image(ctx, path)
 	if err != nil {
@@ -165,6 +178,7 @@ func (s imageSink) Receive(h transport.ImageHeader) (transport.ImageWriter, erro
 		return nil, err
 	}
 	log.Info().Int64("bytes", h.Bytes).Int64("offset", w.Offset()).Msg("an image of the database is coming")
+	n.receiving.Add(1)
 	n.metrics.imagesActive.WithLabelValues("received").Inc()
 	return &imageWriter{Writer: w, node: n}, nil
 }
@@ -190,6 +204,7 @@ func (w *imageWriter) ended(err error) error {
 	if err != nil {
 		result = "failed"
 	}
+	w.node.receiving.Add(-1)
 	w.node.metrics.imagesActive.WithLabelValues("received").Dec()
 	w.node.metrics.images.WithLabelValues("received", result).Inc()
 	if errors.Is(err, errBrokenOff) {
@@ -203,11 +218,16 @@ func (n *Node) received(h snapshot.Header) {
 	n.inbox.put(func(e *driver.Events) {
 		e.Images = append(e.Images, driver.Image{Snapshot: h.Snapshot, From: h.From, Term: h.Term})
 	})
+	n.offer(h)
 	n.chores.put(n.forgetImages)
 }
 
 // install replaces the database by an image. The applier's goroutine calls it.
 func (n *Node) install(s *raft.Snapshot) error {
+	q := n.quarantine.Load()
+	if q != nil && q.final {
+		return n.passImage(q, s)
+	}
 	path, ok := n.snapshots.Path(s.Index)
 	if !ok {
 		return fmt.Errorf("node: the image at index %d is gone, which the log begins with", s.Index)
@@ -218,7 +238,10 @@ func (n *Node) install(s *raft.Snapshot) error {
 	}
 	n.cfg.Logger.Info().Str("component", "snapshot").Uint64("index", uint64(s.Index)).Dur("took_ms", time.Since(began)).Msg("image installed")
 	n.progress.advance(s.Index)
-	if err := n.recall(); err != nil {
+	if q != nil { // whether it is right remains to be seen; then commands are recalled
+		n.seededAt.Store(uint64(s.Index))
+		q.seeded.Store(true)
+	} else if err := n.recall(); err != nil {
 		return err
 	}
 	n.tellApplied(driver.Applied{Index: s.Index, Term: s.Term})
@@ -229,7 +252,12 @@ func (n *Node) install(s *raft.Snapshot) error {
 // without: the core does not need every image that comes.
 func (n *Node) forgetImages() error {
 	applied, _ := n.fsm.Applied()
-	if err := n.snapshots.Forget(raft.Index(applied)); err != nil {
+	through := raft.Index(applied)
+	if q := n.discarding(); q != nil && !q.final {
+		// One at the applied index may be the one that is waited for.
+		through = raft.Index(max(q.floor.Load(), 1) - 1)
+	}
+	if err := n.snapshots.Forget(through); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
 	return nil

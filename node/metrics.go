@@ -18,6 +18,7 @@ type metrics struct {
 	imageCreate                                                         prometheus.Histogram
 	imageIndex, imageBytes                                              prometheus.Gauge
 	imagesActive                                                        *prometheus.GaugeVec
+	divergences                                                         prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -54,6 +55,8 @@ func newMetrics() *metrics {
 			Name: "snapshot_last_index", Help: "Index of the image that this node made last."}),
 		imageBytes: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "snapshot_size_bytes", Help: "Size of the image that this node made last."}),
+		divergences: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sqlfsm_divergence_total", Help: "Times that this node's database was found to differ from a majority's, or the voters' from each other without one. Must stay 0."}),
 		proposals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "raft_proposals_total", Help: "Commands of this node's clients, by what became of them."}, []string{"result"}),
 	}
@@ -85,7 +88,7 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 	}
 	collectors := []prometheus.Collector{
 		n.metrics.walSync, n.metrics.walBatch, n.metrics.apply, n.metrics.applyBatch, n.metrics.readIndex,
-		n.metrics.appliedEntries, n.metrics.proposals, n.metrics.commit, n.metrics.checkpoint, n.metrics.walBytes, n.metrics.reads,
+		n.metrics.appliedEntries, n.metrics.proposals, n.metrics.commit, n.metrics.checkpoint, n.metrics.walBytes, n.metrics.reads, n.metrics.divergences,
 		counter("raft_leader_elections_total", "Elections won by this node since it started; the sum over the cluster is its elections.",
 			func(v *view) float64 { return float64(v.raft.Elections) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "raft_campaigns_total", Help: "Elections begun by this node, pre-votes apart.",
@@ -97,6 +100,8 @@ func (n *Node) registerMetrics(r prometheus.Registerer) error {
 		gauge("raft_term", "The current term.", func(v *view) float64 { return float64(v.raft.Term) }),
 		gauge("raft_last_index", "The last index in the log.", func(v *view) float64 { return float64(v.raft.Last) }),
 		gauge("raft_commit_index", "The commit index.", func(v *view) float64 { return float64(v.raft.Commit) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sqlfsm_quarantined", Help: "1 while this node serves no SQL because its database differs from the majority's."},
+			func() float64 { return truth(n.quarantine.Load() != nil) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "raft_applied_index", Help: "The last applied index."},
 			func() float64 { return float64(n.progress.applied()) }),
 		n.membersGauge("voter", func(s raft.Suffrage) bool { return s == raft.Voter }),

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -63,7 +64,20 @@ type Node struct {
 	lowLog    atomic.Bool // the log could not reserve room ahead
 	refusals  refusals
 	watch     *watch
-	fatal     chan error // the end, from goroutines that are not Run's
+	engines   atomic.Pointer[[]memberEngine] // nil: all members run the same
+	service   service
+	// Divergences (divergence.go, quarantine.go, reseed.go). memory belongs to who
+	// mends while there is a quarantine, and to the watch otherwise; seed is the
+	// applier's.
+	memory     memory
+	quarantine atomic.Pointer[quarantine] // nil: this node is not quarantined
+	mends      *queue[*quarantine]
+	discarded  atomic.Uint64      // how far entries were taken note of, and not applied
+	seededAt   atomic.Uint64      // the newest image that came in a quarantine; older ones of our own may be wrong
+	offered    *queue[raft.Index] // images that came meanwhile
+	seed       *seedWork
+	receiving  atomic.Int32 // images that are coming
+	fatal      chan error   // the end, from goroutines that are not Run's
 
 	view    atomic.Pointer[view]
 	members atomic.Pointer[membership]
@@ -119,7 +133,7 @@ func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node,
 		cfg:       cfg,
 		fs:        fs,
 		listeners: bound,
-		engine:    sqlfsm.Engine(),
+		engine:    cmp.Or(cfg.engine, sqlfsm.Engine()),
 		started:   time.Now(),
 		inbox:     newInbox(),
 		questions: newQueue[func(*raft.Raft)](),
@@ -130,6 +144,8 @@ func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node,
 		chores:    newQueue[func() error](),
 		progress:  &progress{},
 		watch:     newWatch(),
+		mends:     newQueue[*quarantine](),
+		offered:   newQueue[raft.Index](),
 		fatal:     make(chan error, 1),
 		metrics:   newMetrics(),
 		drained:   make(chan struct{}),
@@ -165,7 +181,7 @@ func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node,
 		return nil, err
 	}
 	n.pg = &pgwire.Server{Backend: n, Logger: cfg.Logger.With().Str("component", "pgwire").Logger(), Version: cfg.Version, Metrics: pgwire.NewMetrics(),
-		QuorumTimeout: cfg.QuorumTimeout}
+		QuorumTimeout: cfg.QuorumTimeout, Available: n.service.barred.Load}
 	n.showCore()
 	n.warnAddress()
 	if err := n.registerMetrics(cfg.Metrics); err != nil {
@@ -241,7 +257,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group, inner := errgroup.WithContext(inner)
 	for _, run := range []func(context.Context) error{
 		n.runDriver, n.runLog, n.runApplier, n.runFetcher, n.runChores, n.runImages, n.transport.Run, n.runAdmin,
-		n.runJoin, n.watchDisk, n.stayDrained, n.verifications.run,
+		n.runJoin, n.watchDisk, n.stayDrained, n.runWatch, n.runMend, n.verifications.run,
 	} {
 		group.Go(func() error { return run(inner) })
 	}

@@ -32,6 +32,8 @@ type order struct {
 	Address string      `json:"address,omitempty"`
 	Learner bool        `json:"learner,omitempty"`
 	Force   string      `json:"force,omitempty"`
+	// Index is the entry that a question is about (reseed.go).
+	Index raft.Index `json:"index,omitempty"`
 	// Passed: the order came from another member, which does not pass on what
 	// comes back, so it is not passed on again.
 	Passed bool `json:"passed,omitempty"`
@@ -64,6 +66,7 @@ type orderAnswer struct {
 	Member  *admin.Member  `json:"member,omitempty"`
 	Cluster *clusterAnswer `json:"cluster,omitempty"`
 	Verify  *verifyAnswer  `json:"verify,omitempty"`
+	Digest  *digestAnswer  `json:"digest,omitempty"`
 }
 
 // orderPoll is how often an order looks for a leader, or tries again what the
@@ -139,6 +142,9 @@ func (n *Node) answer(ctx context.Context, from transport.Hello, request []byte)
 	}
 	if o.Op == opVerify && o.Verify != nil {
 		return n.replyVerify(ctx, o.Verify)
+	}
+	if answer := n.direct(from, o); answer != nil {
+		return json.Marshal(answer)
 	}
 	if o.Passed {
 		answer, err := n.attempt(ctx, o)

@@ -11,6 +11,8 @@ import (
 type progress struct {
 	mu      sync.Mutex
 	index   raft.Index
+	barred  error // why nobody may wait, nil: they may
+	was     error // what barred was last
 	waiters []progressWaiter
 }
 
@@ -46,20 +48,43 @@ func (p *progress) advance(index raft.Index) {
 // wait returns when index is applied.
 func (p *progress) wait(ctx context.Context, index raft.Index) error {
 	p.mu.Lock()
-	if index <= p.index {
-		p.mu.Unlock()
-		return nil
+	if p.barred != nil || index <= p.index {
+		defer p.mu.Unlock()
+		return p.barred
 	}
 	w := progressWaiter{index, make(chan struct{})}
 	p.waiters = append(p.waiters, w)
 	p.mu.Unlock()
 	select {
 	case <-w.ready:
-		return nil
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.barred == nil && p.index < index {
+			return p.was // it has been barred and is so no more
+		}
+		return p.barred
 	case <-ctx.Done():
 		p.forget(w.ready)
 		return ctx.Err()
 	}
+}
+
+// bar ends every wait with an error, until unbar.
+func (p *progress) bar(why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.barred, p.was = why, why
+	for _, w := range p.waiters {
+		close(w.ready)
+	}
+	clear(p.waiters)
+	p.waiters = p.waiters[:0]
+}
+
+func (p *progress) unbar() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.barred = nil
 }
 
 func (p *progress) forget(ready chan struct{}) {

@@ -65,6 +65,10 @@ func openRemains(fsys vfs.FS, dataDir, walDir string) (r *Remains, err error) {
 		}
 		return nil, unusable(err, "Stop the node first: recovery is for a node that does not run.")
 	}
+	if m, err := readMemory(fsys, dataDir); err != nil || m.Quarantined {
+		r.Close()
+		return nil, unusable(cmp.Or(err, errQuarantined), "Recover another survivor, if there is one: this one's database is not what a majority had.")
+	}
 	if err := r.read(filepath.Join(dataDir, "db", "quorate.db")); err != nil {
 		r.Close()
 		hint := "Recover another survivor, if there is one."

@@ -170,7 +170,7 @@ func (n *Node) Install(s raft.Snapshot) { n.work.put(applierWork{install: &s}) }
 func (n *Node) Fetch(f raft.Fetch)      { n.fetches.put(f) }
 func (n *Node) Send(m []raft.Message)   { n.transport.Send(m) }
 func (n *Node) SendImage(to raft.NodeID) {
-	n.images.put(imageOrder{to, n.driver.Core().Term()})
+	n.images.put(imageOrder{to: to, term: n.driver.Core().Term()})
 }
 func (n *Node) Flush()                 { n.chores.put(n.flush) }
 func (n *Node) Cut(through raft.Index) { n.chores.put(func() error { return n.cut(through) }) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"quorate/admin"
@@ -80,7 +81,16 @@ func (n *Node) Status() admin.Status {
 		SQLAddr: n.cfg.SQLAdvertise, PeerAddr: n.cfg.PeerAdvertise, AdminAddr: n.cfg.AdminAdvertise,
 		Version: n.cfg.Version, SQLite: n.engine,
 		Started: n.started, UptimeSecs: time.Since(n.started).Seconds(),
+		Alarms: n.alarms(), Notes: n.engineNotes(),
 	}
+}
+
+// alarms are what is wrong with this node's data.
+func (n *Node) alarms() []string {
+	if err := n.divergenceAlarm(); err != nil {
+		return []string{err.Error()}
+	}
+	return nil
 }
 
 // Cluster describes what this node believes of every member.
@@ -137,7 +147,7 @@ func (n *Node) Checks() []admin.Check {
 	if errors.Is(read, context.DeadlineExceeded) {
 		read = fmt.Errorf("no read was confirmed by a quorum and ready to be answered here within %v", readyTimeout)
 	}
-	return []admin.Check{{Name: "leader", Err: leader}, {Name: "applied", Err: applied}, {Name: "read_index", Err: read}, {Name: "disk", Err: n.disk.full()}, {Name: "sessions", Err: sessions}}
+	return []admin.Check{{Name: "leader", Err: leader}, {Name: "divergence", Err: n.divergenceAlarm()}, {Name: "engine", Note: strings.Join(n.engineNotes(), "; ")}, {Name: "applied", Err: applied}, {Name: "read_index", Err: read}, {Name: "disk", Err: n.disk.full()}, {Name: "sessions", Err: sessions}}
 }
 
 // maxBehindReady is how many committed entries a ready node may still have to

@@ -23,6 +23,8 @@ import (
 //	db/quorate.db  the database, at one exact index of the log
 //	snapshots/   images of databases, on their way to and from other members
 //	peers.json   the storage ids of the other members
+//	divergence.json  what is remembered of divergences, if there were any
+//	diverged.db  a copy of the database that was found to be wrong
 
 const cachedLogBytes = 64 << 20
 
@@ -54,10 +56,17 @@ func (n *Node) openStorage(ctx context.Context) (state raft.State, err error) {
 	if n.registry, err = transport.OpenRegistry(fs, filepath.Join(dir, "peers.json")); err != nil {
 		return state, n.dirError(err, "")
 	}
+	if err := n.openMemory(); err != nil {
+		return state, err
+	}
 	if err := n.openSnapshots(); err != nil {
 		return state, err
 	}
 	index, term := n.fsm.Applied()
+	if base, baseTerm := n.log.Base(); n.quarantine.Load() != nil && raft.Index(index) < base {
+		index, term = uint64(base), uint64(baseTerm) // the log was cut where the database does not count
+	}
+	n.discarded.Store(index)
 	if state, err = n.log.State(raft.Index(index)); err != nil {
 		return state, n.dirError(fmt.Errorf("%w (%w)", errLostLog, err), hintReseed)
 	}
@@ -89,6 +98,9 @@ func (n *Node) openSnapshots() (err error) {
 	base, _ := n.log.Base()
 	if applied, _ := n.fsm.Applied(); base > raft.Index(applied) {
 		path, ok := n.snapshots.Path(base)
+		if !ok && n.quarantine.Load() != nil {
+			return n.forgetAllImages() // another one will come, or none is needed
+		}
 		if !ok {
 			return n.dirError(fmt.Errorf("the log begins after entry %d, and the database has applied %d: the image that is between them is gone", base, applied), hintReseed)
 		}
@@ -99,6 +111,10 @@ func (n *Node) openSnapshots() (err error) {
 			return n.dirError(err, "See that the disk is sound and has room, and start the node again. If that does not help, remove this member, empty its data directory and add it again.")
 		}
 	}
+	return n.forgetAllImages()
+}
+
+func (n *Node) forgetAllImages() error {
 	if err := n.snapshots.Forget(math.MaxUint64); err != nil {
 		return n.dirError(err, "")
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -253,7 +255,35 @@ func (c *clusterStatus) print(w io.Writer, output outputFormat) error {
 		t.row(s.Name, m.role(), strconv.FormatUint(s.Term, 10), strconv.FormatUint(s.AppliedIndex, 10), c.behind(m),
 			bytesText(s.DBBytes), s.Version, durationText(time.Duration(s.UptimeSecs*float64(time.Second))))
 	}
-	return t.write(w, output)
+	if err := t.write(w, output); err != nil {
+		return err
+	}
+	return c.printAlarms(w)
+}
+
+// printAlarms says under the table what is wrong, and what should not stay as it is.
+func (c *clusterStatus) printAlarms(w io.Writer) error {
+	var lines strings.Builder
+	var notes []string // members mostly say the same
+	for i := range c.Members {
+		m := &c.Members[i]
+		if m.Status == nil {
+			continue
+		}
+		for _, alarm := range m.Status.Alarms {
+			fmt.Fprintf(&lines, "ALARM  %s: %s\n", m.Name, alarm)
+		}
+		for _, note := range m.Status.Notes {
+			if !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+	}
+	for _, note := range notes {
+		fmt.Fprintf(&lines, "note   %s\n", note)
+	}
+	_, err := io.WriteString(w, lines.String())
+	return err
 }
 
 // bytesText writes a size as people read it: 512 B, 64.0 KiB, 3.2 GiB.

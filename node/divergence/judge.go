@@ -2,6 +2,8 @@ package divergence
 
 import (
 	"cmp"
+	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"quorate/raft"
@@ -9,6 +11,21 @@ import (
 
 // Sum is an effects digest.
 type Sum [16]byte
+
+// String writes it in hexadecimal.
+func (s Sum) String() string { return hex.EncodeToString(s[:]) }
+
+// MarshalText writes it in hexadecimal.
+func (s Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText has written.
+func (s *Sum) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(s)) {
+		return fmt.Errorf("divergence: %q is not a digest", text)
+	}
+	_, err := hex.Decode(s[:], text)
+	return err
+}
 
 // Digest is the effects digest as of an entry.
 type Digest struct {
@@ -114,23 +131,24 @@ type Verdict struct {
 
 // Judge compares this node, which may be a voter itself, with the voters. Members
 // that are not voters, or not members any more, are forgotten.
-func (j *Judge) Judge(self raft.NodeID, voters []raft.NodeID, own Own) (v Verdict) {
+func (j *Judge) Judge(self raft.NodeID, voters []raft.NodeID, own Own) Verdict {
 	j.forget(voters)
 	majority := len(voters)/2 + 1
-	if v = j.against(majority, own); v.Kind == Differs {
-		v.With, v.Others = j.sides(voters, own, &v)
+	v, against := j.against(majority, own)
+	sides := j.sides(voters, own)
+	v.With, v.Others = sides.with, sides.others
+	if against {
 		return v
 	}
-	with, others := j.sides(voters, own, &v)
-	agreeing := len(with)
+	v.At = sides.at
+	agreeing := len(sides.with)
 	if slices.Contains(voters, self) {
 		agreeing++
 	}
-	v.With, v.Others = with, others
 	switch {
-	case agreeing >= majority && len(with) > 0:
+	case agreeing >= majority && len(sides.with) > 0:
 		v.Kind = Agrees
-	case len(others) > 0:
+	case len(sides.others) > 0:
 		v.Kind = Split
 	}
 	return v
@@ -152,7 +170,7 @@ func (j *Judge) forget(voters []raft.NodeID) {
 
 // against looks for an entry after which a majority of the voters has one digest
 // and this node another, and returns the first of those that it knows of.
-func (j *Judge) against(majority int, own Own) (v Verdict) {
+func (j *Judge) against(majority int, own Own) (v Verdict, found bool) {
 	camps := map[Digest][]raft.NodeID{}
 	for id, list := range j.heard {
 		for _, d := range list {
@@ -160,38 +178,66 @@ func (j *Judge) against(majority int, own Own) (v Verdict) {
 		}
 	}
 	for d, camp := range camps {
-		if len(camp) < majority || v.Kind == Differs && d.Index >= v.At {
+		if len(camp) < majority || found && d.Index >= v.At {
 			continue
 		}
 		if sum, ok := own(d.Index); ok && sum != d.Sum {
 			slices.Sort(camp)
-			v = Verdict{Kind: Differs, At: d.Index, Sum: d.Sum, Majority: camp}
+			v, found = Verdict{Kind: Differs, At: d.Index, Sum: d.Sum, Majority: camp}, true
 		}
 	}
-	return v
+	return v, found
 }
 
-// sides compares each voter with this node, after the newest entry that both
-// have a digest of.
-func (j *Judge) sides(voters []raft.NodeID, own Own, v *Verdict) (with, others []raft.NodeID) {
+// sides are the voters that have this node's digest, and those that have another.
+type sides struct {
+	with, others []raft.NodeID
+	at           raft.Index // the newest entry after which any of them was compared
+}
+
+// sides compares each voter with this node, after the newest entry that both have
+// a digest of. One that agreed only before others began to differ, as a member does
+// that has been down since, is on neither side: nobody knows on which it would be.
+func (j *Judge) sides(voters []raft.NodeID, own Own) (s sides) {
+	agreed := map[raft.NodeID]raft.Index{}
+	var decisive raft.Index // after it, all of those that differ are known to
 	for _, id := range voters {
-		for _, d := range slices.Backward(j.heard[id]) {
-			sum, ok := own(d.Index)
-			if !ok {
-				continue
-			}
-			if v.Kind != Differs {
-				v.At = max(v.At, d.Index)
-			}
-			if sum == d.Sum {
-				with = append(with, id)
-			} else {
-				others = append(others, id)
-			}
-			break
+		newest, differs, first := compare(j.heard[id], own)
+		if newest == 0 {
+			continue
+		}
+		s.at = max(s.at, newest)
+		if differs {
+			s.others = append(s.others, id)
+			decisive = max(decisive, first)
+		} else {
+			agreed[id] = newest
 		}
 	}
-	return with, others
+	for _, id := range voters {
+		if at, ok := agreed[id]; ok && at >= decisive {
+			s.with = append(s.with, id)
+		}
+	}
+	return s
+}
+
+// compare finds the newest digest that can be compared, whether it differs, and the
+// first known to differ from there back. newest 0: none can be.
+func compare(list []Digest, own Own) (newest raft.Index, differs bool, first raft.Index) {
+	for _, d := range slices.Backward(list) {
+		sum, ok := own(d.Index)
+		switch {
+		case !ok:
+		case newest == 0:
+			newest, differs, first = d.Index, sum != d.Sum, d.Index
+		case differs && sum != d.Sum:
+			first = d.Index
+		default:
+			return newest, differs, first
+		}
+	}
+	return newest, differs, first
 }
 
 // FirstDifference returns the first entry in (low, high] after which the digests
