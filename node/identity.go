@@ -21,8 +21,10 @@ import (
 // came: an id is never used twice. The storage id is drawn when a log is made: it
 // tells a member that still has its log from one that has lost it.
 //
-// The cluster's id has two halves. The first comes from the token and the members
-// that the cluster began with. The second comes from the token and the first, so
+// The cluster's id has two halves. The first comes from the token, the members
+// that the cluster began with and, if it was restored, what it was restored from:
+// members that were given different archives, or one that was given none, do not
+// come together. The second comes from the token and the first, so
 // that a member that joined later, and does not know how the cluster began, still
 // notices when it is given another cluster's token.
 
@@ -40,14 +42,18 @@ func hashID(text string) raft.NodeID {
 	return raft.NodeID(binary.BigEndian.Uint64(sum[:]))
 }
 
-// clusterID is the id of a cluster that begins with the members.
-func clusterID(token string, c raft.Configuration) (id [16]byte) {
+// clusterID is the id of a cluster that begins with the members, and with the data
+// that restored stands for; nil if with none.
+func clusterID(token string, c raft.Configuration, restored []byte) (id [16]byte) {
 	members := slices.Clone(c.Members)
 	slices.SortFunc(members, func(a, b raft.Member) int { return cmp.Compare(a.Name, b.Name) })
 	h := sha256.New()
 	fmt.Fprintf(h, "quorate cluster\x00%q", token)
 	for _, m := range members {
 		fmt.Fprintf(h, "\x00%q=%q", m.Name, m.Address)
+	}
+	if restored != nil {
+		fmt.Fprintf(h, "\x00restored %x", restored)
 	}
 	copy(id[:8], h.Sum(nil))
 	vouched := tokenHalf(token, id)

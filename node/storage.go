@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"quorate/internal/exitcode"
 	"quorate/internal/vfs"
@@ -25,6 +26,7 @@ import (
 //	peers.json   the storage ids of the other members
 //	divergence.json  what is remembered of divergences, if there were any
 //	diverged.db  a copy of the database that was found to be wrong
+//	restored.json  what the first start is to begin from (restore.go)
 
 const cachedLogBytes = 64 << 20
 
@@ -105,6 +107,9 @@ func (n *Node) openSnapshots() (err error) {
 			return n.dirError(fmt.Errorf("the log begins after entry %d, and the database has applied %d: the image that is between them is gone", base, applied), hintReseed)
 		}
 		if err := n.snapshots.Verify(base); err != nil {
+			if applied == 0 {
+				return n.dirError(err, "If this directory was restored, empty it and restore again. "+hintReseed)
+			}
 			return n.dirError(err, hintReseed)
 		}
 		if err := n.fsm.Install(path); err != nil {
@@ -148,8 +153,15 @@ func (n *Node) openLog(ctx context.Context, database string) error {
 	if err != nil {
 		return n.dirError(err, "")
 	}
+	restored, err := readRestored(n.fs, n.cfg.DataDir)
+	if err != nil {
+		return n.dirError(err, hintRestore)
+	}
 	if exists {
-		return n.reopenLog(options)
+		if err := n.reopenLog(options); err != nil {
+			return err
+		}
+		return n.finishRestore(restored)
 	}
 	if _, err := n.fs.Size(database); err == nil {
 		return n.dirError(errLostLog, hintReseed)
@@ -157,6 +169,9 @@ func (n *Node) openLog(ctx context.Context, database string) error {
 	storage, err := newStorageID()
 	if err != nil {
 		return err
+	}
+	if restored != nil {
+		return n.createRestored(options, storage, restored)
 	}
 	if n.cfg.Join != "" {
 		return n.joinCluster(ctx, options, storage)
@@ -170,7 +185,7 @@ func (n *Node) createLog(options wal.Options, storage [16]byte) error {
 	if err != nil {
 		return err
 	}
-	n.id, n.cluster = memberID(n.cfg.Name), clusterID(n.cfg.ClusterToken, c)
+	n.id, n.cluster = memberID(n.cfg.Name), clusterID(n.cfg.ClusterToken, c, nil)
 	n.log, err = wal.Create(options, wal.Identity{Cluster: n.cluster, Storage: storage, Node: n.id}, c)
 	if err != nil {
 		return n.dirError(err, "")
@@ -200,7 +215,8 @@ func (n *Node) reopenLog(options wal.Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if id := clusterID(n.cfg.ClusterToken, c); id != n.cluster {
+	id := clusterID(n.cfg.ClusterToken, c, nil)
+	if founding := n.log.Configuration(); id != n.cluster && !slices.Equal(founding.Members, c.Members) {
 		return n.dirError(fmt.Errorf("it belongs to cluster %x, but the token and the initial members given describe cluster %x", n.cluster[:4], id[:4]),
 			"Leave --initial-cluster away (it counts at the first start only) and check --cluster-token; or give this member another --data-dir.")
 	}

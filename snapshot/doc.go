@@ -4,7 +4,8 @@
 // In come images that the leader sends (Receive, whose Writer has the methods
 // that the transport asks of one) and wishes for an image to send (Outgoing). Out
 // go a received image, whole, verified and durable, for the state machine to
-// install, and open files to send from. The package does not know what is in an
+// install, and open files to send from. Place puts an image there for a node that
+// is restored from a file. The package does not know what is in an
 // image: Options.Make makes one. It reaches files through internal/vfs and may
 // import raft, for its types; it knows neither sqlfsm nor transport.
 //

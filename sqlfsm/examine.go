@@ -18,6 +18,9 @@ type Contents struct {
 	SchemaVersion uint64
 	Format        int
 	Tables        []TableRows // users' tables, by name
+	// Dangling are rows that refer to rows that are not there; only if that was
+	// asked for.
+	Dangling []string
 }
 
 // TableRows is a table and how many rows it has.
@@ -41,9 +44,8 @@ func (e *DamagedError) Error() string {
 
 // Examine reads a database of ours that nobody uses, without changing anything,
 // not even beside it: an image, or an archive. With verify it also looks whether
-// the database is sound, which reads all of it: SQLite's integrity_check, that no
-// foreign key points nowhere, and our own tables. What it finds is a
-// *DamagedError.
+// the database is sound, which reads all of it: by SQLite's integrity_check and
+// foreign_key_check, and in our own tables. What is damaged is a *DamagedError.
 func Examine(ctx context.Context, path string, verify bool) (*Contents, error) {
 	c, err := openImmutable(ctx, path)
 	if err != nil {
@@ -68,6 +70,9 @@ func Examine(ctx context.Context, path string, verify bool) (*Contents, error) {
 		}
 	}
 	contents, err := c.contents()
+	if err == nil && verify {
+		contents.Dangling, err = c.dangling()
+	}
 	if err != nil {
 		return nil, examineError(ctx, path, err)
 	}
@@ -102,27 +107,33 @@ func examineError(ctx context.Context, path string, err error) error {
 	return fmt.Errorf("sqlfsm: examine %s: %w", path, err)
 }
 
-// checkIntegrity looks at every page and every index, and at the foreign keys.
+// findingsMax is how many findings of one kind are kept.
+const findingsMax = 100
+
+// checkIntegrity looks at every page and every index.
 func (c *connection) checkIntegrity() error {
 	var findings []string
-	err := c.query("PRAGMA main.integrity_check(100)", func(row []value.Value) {
+	err := c.query(fmt.Sprintf("PRAGMA main.integrity_check(%d)", findingsMax), func(row []value.Value) {
 		if text := row[0].Text(); text != "ok" {
 			findings = append(findings, text)
 		}
 	})
-	if err == nil && len(findings) == 0 {
-		err = c.query(`SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT 100`, func(row []value.Value) {
-			where := "a row"
-			if row[1].Kind() == value.Integer {
-				where = fmt.Sprintf("row %d", row[1].Int())
-			}
-			findings = append(findings, fmt.Sprintf("%s of table %s refers to a row of %s that is not there", where, row[0].Text(), row[2].Text()))
-		})
-	}
 	if err == nil && len(findings) > 0 {
 		err = &DamagedError{findings}
 	}
 	return err
+}
+
+// dangling returns rows whose foreign keys refer to rows that are not there.
+func (c *connection) dangling() (findings []string, err error) {
+	err = c.query(fmt.Sprintf(`SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT %d`, findingsMax), func(row []value.Value) {
+		which := "a row"
+		if row[1].Kind() == value.Integer {
+			which = fmt.Sprintf("row %d", row[1].Int())
+		}
+		findings = append(findings, fmt.Sprintf("%s of table %s refers to a row of %s that is not there", which, row[0].Text(), row[2].Text()))
+	})
+	return findings, err
 }
 
 // checkOwnTables looks whether our own tables are all there and speak of what is

@@ -15,7 +15,7 @@ import (
 
 func newSnapshot() *cobra.Command {
 	cmd := &cobra.Command{Use: "snapshot", Short: "Save a database to a file, and look at what was saved"}
-	cmd.AddCommand(newSnapshotSave(), newSnapshotInspect(), newSnapshotVerify())
+	cmd.AddCommand(newSnapshotSave(), newSnapshotInspect(), newSnapshotVerify(), newSnapshotRestore())
 	return cmd
 }
 

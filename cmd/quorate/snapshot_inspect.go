@@ -101,6 +101,9 @@ func examineArchive(cmd *cobra.Command, name string, verify bool) (*archiveFound
 		return nil, err
 	case err != nil:
 		return nil, failed(fmt.Errorf("%s: %w", archiveName(name), err), "")
+	case len(contents.Dangling) > 0:
+		return nil, failed(fmt.Errorf("%s is what was saved, but in it %s", archiveName(name), contents.Dangling[0]),
+			"It was so already when it was saved. It can be restored; mend the rows in the cluster.")
 	}
 	meta := reader.Meta()
 	if contents.Index != uint64(meta.Snapshot.Index) || contents.Term != uint64(meta.Snapshot.Term) {

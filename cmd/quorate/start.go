@@ -16,7 +16,6 @@ import (
 	"quorate/internal/buildinfo"
 	"quorate/internal/config"
 	"quorate/node"
-	"quorate/raft"
 )
 
 func newStart() *cobra.Command {
@@ -83,13 +82,9 @@ func runNode(ctx context.Context, loaded *config.Loaded, stderr *os.File) error 
 }
 
 func nodeConfig(c *config.Loaded, logger zerolog.Logger, registry *prometheus.Registry) node.Config {
-	members := make([]raft.Member, len(c.InitialCluster))
-	for i, m := range c.InitialCluster {
-		members[i] = raft.Member{Name: m.Name, Address: string(m.Address)}
-	}
 	return node.Config{
 		Name: c.Name, DataDir: c.DataDir, WALDir: c.WALDir,
-		InitialCluster: members, ClusterToken: c.ClusterToken,
+		InitialCluster: membersOf(c), ClusterToken: c.ClusterToken,
 		SQLListen: string(c.SQLListen), SQLAdvertise: string(c.SQLAdvertise),
 		PeerListen: string(c.PeerListen), PeerAdvertise: string(c.PeerAdvertise),
 		AdminListen: string(c.AdminListen), AdminAdvertise: string(c.AdminAdvertise()),
