@@ -148,6 +148,8 @@ func (r *Reader) needsMore() bool {
 			return len(rest) < 2
 		case isWordByte(c):
 			return len(rest) < 70 && wordLength(rest) == len(rest)
+		case c == '\\' && r.start < 0: // a command of psql: its line
+			return len(rest) < 70 && bytes.IndexByte(rest, '\n') < 0
 		}
 		return false
 	case blockComment:
@@ -241,24 +243,27 @@ func (r *Reader) plainStep() (end bool, err error) {
 	case r.start < 0 && c == 0xEF && bytes.HasPrefix(rest, []byte("\xEF\xBB\xBF")) && r.offset+int64(r.at) == 0:
 		r.at += 3 // a byte order mark
 	default:
+		if r.start < 0 && c == '\\' {
+			return false, r.psqlCommand(rest)
+		}
 		if r.start < 0 {
-			if err := r.begin(rest); err != nil {
-				return false, err
-			}
+			r.start, r.startLine, r.body = r.at, r.line, body{}
 		}
 		return false, r.token(rest)
 	}
 	return false, nil
 }
 
-// begin begins a statement.
-func (r *Reader) begin(rest []byte) error {
-	if rest[0] == '\\' {
-		command, _, _ := bytes.Cut(rest[:min(len(rest), 40)], []byte{'\n'})
-		return &LineError{r.line, fmt.Sprintf("%s is a command of psql, not SQL", bytes.TrimSpace(command)), "Remove the line. pg_dump makes a file without such lines with --inserts."}
+// psqlCommand passes over the two commands with which pg_dump keeps psql from
+// carrying out others, and refuses those others.
+func (r *Reader) psqlCommand(rest []byte) error {
+	command, _, _ := bytes.Cut(rest[:min(len(rest), 70)], []byte{'\n'})
+	if name, _, _ := bytes.Cut(bytes.TrimSpace(command), []byte{' '}); string(name) == `\restrict` || string(name) == `\unrestrict` {
+		r.state, r.comment = lineComment, r.at
+		r.at++
+		return nil
 	}
-	r.start, r.startLine, r.body = r.at, r.line, body{}
-	return nil
+	return &LineError{r.line, fmt.Sprintf("%.40s is a command of psql, not SQL", bytes.TrimSpace(command)), "Remove the line. pg_dump makes a file without such lines with --inserts."}
 }
 
 // token scans what is neither blank nor comment.
