@@ -286,6 +286,51 @@ var Bugs = []Bug{
 		New:  "_ = d.core",
 	},
 
+	// Exactly once.
+
+	{
+		Name: "copies-are-new",
+		Rule: "a command that was applied is not applied again",
+		File: "sqlfsm/origins/memory.go",
+		Old:  "outcome := o.window.get(n.Seq); outcome != \"\" {",
+		New:  "outcome := o.window.get(n.Seq); outcome != \"\" && n.Seq%8 > 0 {",
+	},
+	{
+		Name: "window-not-kept",
+		Rule: "what was seen is known after a restart and in an image",
+		File: "sqlfsm/origins/memory.go",
+		Old:  "Low: o.window.low, Window: m.row,",
+		New:  "Low: o.window.low,",
+	},
+	{
+		Name: "low-water-not-kept",
+		Rule: "what is settled is known after a restart and in an image",
+		File: "sqlfsm/origins/window.go",
+		Old:  "w := window{low: low, high: low}",
+		New:  "w := window{low: low / 2, high: low / 2}",
+	},
+	{
+		Name: "late-registration-counts",
+		Rule: "a registration counts if its node had applied its origin's last one",
+		File: "sqlfsm/origins/memory.go",
+		Old:  "case o != nil && seen < o.registered, o == nil && seen < m.horizon:",
+		New:  "case false:",
+	},
+	{
+		Name: "commands-before-registration",
+		Rule: "sessions' commands wait until the node's registration is applied",
+		File: "node/driver/register.go",
+		Old:  "	if r.registered {\n		r.driver",
+		New:  "	if r.applied >= 0 {\n		r.driver",
+	},
+	{
+		Name: "lost-registration",
+		Rule: "a registration that is refused is made again",
+		File: "node/driver/register.go",
+		Old:  "	case err == nil:\n",
+		New:  "	case !r.full:\n",
+	},
+
 	// The log.
 
 	{
