@@ -160,13 +160,11 @@ func appendOutcome(b []byte, r *Result, rows bool) []byte {
 	if rows {
 		b[start] |= outcomeRows
 	}
-	var refused *errcode.Error
-	switch {
-	case r.Err == ErrSchemaChanged:
+	if r.Err == ErrSchemaChanged {
 		b[start] |= outcomeSchema
-	case errors.As(r.Err, &refused):
+	} else if r.Err != nil {
 		b[start] |= outcomeError
-		b = append(b, refused.Code...)
+		b = append(b, outcomeCode(r.Err)...)
 	}
 	counts := len(b)
 	for i := range r.Results {

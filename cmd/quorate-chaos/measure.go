@@ -43,6 +43,11 @@ should run on it meanwhile. docs/measured.md has what came of it.`,
 	add("failover", "Time from kill -9 of the leader to the next acknowledged write",
 		func(ctx context.Context, s measure.Setup) error { return measure.Failover(ctx, s, runs) }).
 		Flags().IntVar(&runs, "runs", 20, "how many kills")
+	var kills, clients int
+	once := add("once", "Kill the leader under the clients of the others: no error, every write once",
+		func(ctx context.Context, s measure.Setup) error { return measure.Once(ctx, s, kills, clients) })
+	once.Flags().IntVar(&kills, "runs", 20, "how many kills")
+	once.Flags().IntVar(&clients, "clients", 64, "how many clients, half of them on each survivor")
 	add("tolerance", "Kill 1 of 3, 2 of 5, 3 of 7 members, and one more", measure.Tolerance)
 	var lasts time.Duration
 	for _, sub := range []*cobra.Command{
