@@ -118,3 +118,32 @@ func TestScenario29RetryAfterLostAnswer(t *testing.T) {
 		s.end()
 	})
 }
+
+// 30. A follower's client writes, and the follower hears nothing until the log was
+// cut: it gets an image instead of the entry. The image tells what came of the
+// command.
+func TestScenario30AnswerOutOfAnImage(t *testing.T) {
+	playWith(t, cutting(3), func(s *scenario) {
+		leader := s.electReady()
+		origin := s.others(leader)[0]
+		for _, n := range s.others(origin) {
+			s.cutOneWay(n, origin)
+		}
+		call := s.begin(origin)
+		s.await("the command to be applied elsewhere", Second, func() bool { return s.oracle.commands[call.op.command] != 0 })
+		if call.settled {
+			s.fail("the origin heard of it")
+		}
+		s.confirmMany(leader, 200)
+		base, _ := leader.log.Base()
+		if base <= s.oracle.commands[call.op.command] {
+			s.fail("the scenario did not come about: the log begins after %d", base)
+		}
+		s.healLinks()
+		s.await("the command's outcome", 5*Second, func() bool { return call.settled })
+		if s.recalled == 0 {
+			s.fail("the outcome did not come out of an image")
+		}
+		s.end()
+	})
+}

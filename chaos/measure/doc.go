@@ -8,6 +8,7 @@
 //	Tolerance   1 of 3, 2 of 5, 3 of 7 members killed: writes go on; one more: not
 //	Reads       linearizable SELECT against the same row read through the log
 //	Batching    many statements in a batch against one at a time
+//	Once        every write once, and no error, while the leader is killed
 //	Disruption  one late heartbeat, with pre-vote and without
 //
 // Members, log and clients share the machine, so numbers differ between runs

@@ -82,3 +82,13 @@ func TestShortRun(t *testing.T) {
 		t.Errorf("no summary in\n%s", &stdout)
 	}
 }
+
+// TestOnce kills the leader under 64 clients of the two others: none sees an error,
+// and every member has every write once.
+func TestOnce(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := execute(t.Context(), []string{"measure", "once", "--binary", realProcesses(t), "--runs", "2", "--clients", "64"}, &stdout, &stderr)
+	if code != exitcode.OK || !strings.Contains(stdout.String(), "each once on each member; errors 0") {
+		t.Errorf("exit code %d\n%s%s", code, &stdout, &stderr)
+	}
+}
