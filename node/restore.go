@@ -264,8 +264,10 @@ func (r *restoring) prepare(ctx context.Context, path string, source *archive.Me
 		return nil, snapshot.Image{}, fmt.Errorf("it says that it is at index %d of term %d, but the database in it is at index %d of term %d",
 			source.Snapshot.Index, source.Snapshot.Term, contents.Index, contents.Term)
 	}
-	restored := &Restored{Index: source.Snapshot.Index, Term: source.Snapshot.Term, Bytes: source.Bytes, Notes: contents.Dangling}
-	return restored, snapshot.Image{Snapshot: raft.Snapshot{Index: restored.Index, Term: restored.Term}, Bytes: source.Bytes, SHA256: source.SHA256}, nil
+	if err := sqlfsm.Renew(path); err != nil {
+		return nil, snapshot.Image{}, err
+	}
+	return r.describe(path, source.Snapshot.Index, source.Snapshot.Term, contents.Dangling)
 }
 
 // adopt makes another program's database ours.
@@ -274,7 +276,12 @@ func (r *restoring) adopt(ctx context.Context, path string) (*Restored, snapshot
 	if err != nil {
 		return nil, snapshot.Image{}, err
 	}
-	image := snapshot.Image{Snapshot: raft.Snapshot{Index: sqlfsm.AdoptedIndex, Term: sqlfsm.AdoptedTerm}}
+	return r.describe(path, sqlfsm.AdoptedIndex, sqlfsm.AdoptedTerm, notes)
+}
+
+// describe says what image the database is as it is now, and makes it durable.
+func (r *restoring) describe(path string, index raft.Index, term raft.Term, notes []string) (*Restored, snapshot.Image, error) {
+	image := snapshot.Image{Snapshot: raft.Snapshot{Index: index, Term: term}}
 	file, err := r.disk.Open(path)
 	if err != nil {
 		return nil, image, err
@@ -288,7 +295,7 @@ func (r *restoring) adopt(ctx context.Context, path string) (*Restored, snapshot
 	if err == nil {
 		err = file.Sync()
 	}
-	return &Restored{Index: image.Snapshot.Index, Term: image.Snapshot.Term, Bytes: image.Bytes, Notes: notes}, image, errors.Join(err, file.Close())
+	return &Restored{Index: index, Term: term, Bytes: image.Bytes, Notes: notes}, image, errors.Join(err, file.Close())
 }
 
 // writeNote writes the note under a name, durably.

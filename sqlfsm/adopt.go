@@ -50,6 +50,25 @@ func Adopt(ctx context.Context, path string) (notes []string, err error) {
 	return notes, nil
 }
 
+// Renew makes of one cluster's image another cluster's: nobody is registered in it,
+// for the new members have nothing to do with the commands of the old ones
+// (origins.go). It stays at its index. The same image gives the same one everywhere.
+// What was written is not durable yet.
+func Renew(path string) error {
+	c, err := openConnection(path, sqlite.Existing, 8<<20, 1)
+	if err != nil {
+		return err
+	}
+	err = c.query("DELETE FROM main._quorate_origins", nil)
+	if closeErr := c.close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("sqlfsm: renew %s: %w", path, err)
+	}
+	return nil
+}
+
 // adopt makes our tables.
 func (c *connection) adopt(types []columnType) error {
 	mode, err := c.queryText("PRAGMA journal_mode=DELETE") // it may have been used with a WAL
@@ -121,8 +140,8 @@ func (c *connection) unfit() (findings []string, err error) {
 		switch {
 		case strings.HasPrefix(strings.ToLower(name), reservedPrefix):
 			found("the name of %s %s is reserved for Quorate's own", kind, name)
-		case kind == "table" && isVirtual(row[2].Text()):
-			found("table %s is a virtual table (%s)", name, strings.Join(strings.Fields(row[2].Text()), " "))
+		case kind == "table" && !isKnownTable(row[2].Text()):
+			found("table %s is a virtual table of a kind that is not supported (%s)", name, strings.Join(strings.Fields(row[2].Text()), " "))
 		case kind == "table":
 			readable = append(readable, name)
 		}
@@ -144,10 +163,19 @@ func (c *connection) unfit() (findings []string, err error) {
 	return findings, nil
 }
 
-// isVirtual reports whether a table's definition is that of a virtual table.
-func isVirtual(sql string) bool {
+// isKnownTable reports whether a table is an ordinary one, or a virtual one that we
+// know (guard.judgeDefinition).
+func isKnownTable(sql string) bool {
 	w := words{sql: sql}
-	return strings.EqualFold(w.next(), "CREATE") && strings.EqualFold(w.next(), "VIRTUAL")
+	if w.next(); !strings.EqualFold(w.next(), "VIRTUAL") {
+		return true
+	}
+	for word := w.next(); word != ""; word = w.next() {
+		if strings.EqualFold(word, "USING") {
+			return strings.EqualFold(w.next(), "fts5")
+		}
+	}
+	return false
 }
 
 // columnType is the type that a column gets.

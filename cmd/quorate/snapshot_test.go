@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,7 +70,8 @@ func savedArchive(t *testing.T, script string) []byte {
 
 // TestSnapshot saves from a member that sends what the transcript says, and looks
 // at the files. "serve" with "bytes" sends only that many, and "flip" with one bit
-// changed; "damage" changes a file. "files" lists what is there.
+// changed. "plain" makes plain.db, which is another program's. "files" lists what is
+// there.
 //
 //	go test ./cmd/quorate -run TestSnapshot -rewrite
 func TestSnapshot(t *testing.T) {
@@ -98,6 +100,16 @@ func TestSnapshot(t *testing.T) {
 			}
 			operator.snapshotBytes, operator.snapshot = len(operator.snapshot), operator.snapshot[:bytes]
 			return ""
+		case "plain":
+			os.Remove("plain.db")
+			c, err := sqlite.Open("plain.db", sqlite.Create)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(c.Exec(d.Input), c.Close()); err != nil {
+				t.Fatal(err)
+			}
+			return ""
 		case "fail":
 			e := &admin.Error{Message: strings.TrimSpace(d.Input), Hint: "Do something about it."}
 			d.ScanArgs(t, "status", &e.Status)
@@ -105,7 +117,11 @@ func TestSnapshot(t *testing.T) {
 			return ""
 		case "files":
 			var names []string
-			entries, err := os.ReadDir(".")
+			dir := "."
+			if d.HasArg("dir") {
+				d.ScanArgs(t, "dir", &dir)
+			}
+			entries, err := os.ReadDir(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
