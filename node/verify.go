@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"sync"
@@ -100,7 +101,15 @@ func (n *Node) Verify(ctx context.Context, options admin.VerifyOptions, progress
 }
 
 func (c *comparison) run(ctx context.Context, progress func(admin.VerifyProgress)) (*admin.VerifyReport, error) {
-	if err := c.begin(ctx); err != nil {
+	c.begin(ctx)
+	// While the mark is on its way, or one member is looked at, the others must not
+	// think that they are forgotten.
+	reminding, stop := context.WithCancel(ctx)
+	var reminder sync.WaitGroup
+	reminder.Go(func() { c.remind(reminding) })
+	defer reminder.Wait()
+	defer stop()
+	if err := c.pin(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.read(ctx, progress); err != nil {
@@ -118,8 +127,8 @@ func (c *comparison) each(f func(p *compared)) {
 	wait.Wait()
 }
 
-// begin has the members prepare for the mark, and proposes it.
-func (c *comparison) begin(ctx context.Context) error {
+// begin has the members prepare for the mark.
+func (c *comparison) begin(ctx context.Context) {
 	c.each(func(p *compared) {
 		ctx, cancel := context.WithTimeout(ctx, min(c.wait, verifyAnswerTimeout))
 		defer cancel()
@@ -127,29 +136,33 @@ func (c *comparison) begin(ctx context.Context) error {
 			p.fail(err)
 		}
 	})
+}
+
+// pin puts the mark through the log and waits until this node has pinned its
+// database at it.
+func (c *comparison) pin(ctx context.Context) error {
 	self := c.members[slices.IndexFunc(c.members, func(p *compared) bool { return p.id == c.node.id })]
-	if self.err == nil {
-		if err := c.node.mark(ctx, c.id); err != nil {
+	err := self.failure()
+	if err == nil {
+		if err := c.node.mark(ctx, c.id, c.wait); err != nil {
 			return err
 		}
 	}
 	// The applier answers a command before it pins what the command has led to.
-	for c.index == 0 && self.err == nil {
-		answer, err := self.ask(ctx, verifyQuestion{Op: verifyState})
-		if err != nil {
-			self.fail(err)
-		} else {
+	for c.index == 0 && err == nil {
+		var answer *verifyAnswer
+		if answer, err = self.ask(ctx, verifyQuestion{Op: verifyState}); err == nil {
 			c.index = answer.Index
 		}
 	}
-	if self.err != nil {
-		return &admin.Error{Status: http.StatusConflict, Message: fmt.Sprintf("%s, which was asked, cannot take part: %v", self.name, self.err), Hint: "Ask another member."}
+	if err != nil {
+		return &admin.Error{Status: http.StatusConflict, Message: fmt.Sprintf("%s, which was asked, cannot take part: %v", self.name, err), Hint: "Ask another member."}
 	}
 	return nil
 }
 
 // mark puts a mark through the log and waits until this node has applied it.
-func (n *Node) mark(ctx context.Context, id verifyID) error {
+func (n *Node) mark(ctx context.Context, id verifyID, wait time.Duration) error {
 	p := n.commands.Reserve()
 	data := sqlfsm.AppendCommand(nil, &sqlfsm.Header{Kind: sqlfsm.KindMark, Origin: uint64(n.id), Incarnation: n.commands.Incarnation,
 		Seq: p.Seq, LowWater: p.LowWater, Time: time.Now().UnixMicro(), Seed: id}, nil)
@@ -158,15 +171,24 @@ func (n *Node) mark(ctx context.Context, id verifyID) error {
 		return &admin.Error{Status: http.StatusConflict, Message: "this node has too many writes under way", Hint: "Try again a little later, or ask another member."}
 	}
 	n.inbox.put(func(e *driver.Events) { e.Commands = append(e.Commands, p) })
-	out := n.await(ctx, p)
-	var refused *errcode.Error
-	switch {
-	case errors.As(out.Err, &refused):
-		return &admin.Error{Status: http.StatusServiceUnavailable, Message: "the mark for the comparison did not get into the log: " + refused.Message, Hint: refused.Hint}
-	case out.Err != nil:
-		return fmt.Errorf("node: the mark for a comparison: %w", out.Err)
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	var out driver.Outcome
+	select {
+	case out = <-p.Done:
+		if out.Err != nil {
+			return &admin.Error{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("the mark for the comparison was not taken into the log: %v", out.Err)}
+		}
+	case <-ctx.Done():
+		out = n.giveUp(p, errcode.CannotConnectNow, "the cluster has no quorum")
+	case <-n.stopped:
+		out = n.giveUp(p, errcode.AdminShutdown, "this node is shutting down")
 	}
-	return nil
+	if out.Err == nil {
+		return nil
+	}
+	return &admin.Error{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("the mark for the comparison did not come through the log within %v", wait),
+		Hint: "A majority of the voters must be up and connected, and this node must keep up; see quorate status."}
 }
 
 // read waits until all members have digested their tables, or do not go on.
@@ -175,7 +197,7 @@ func (c *comparison) read(ctx context.Context, progress func(admin.VerifyProgres
 	go func() {
 		defer close(done)
 		c.each(func(p *compared) {
-			if p.err != nil {
+			if p.failure() != nil {
 				return
 			}
 			if err := c.follow(ctx, p); err != nil {
@@ -205,7 +227,7 @@ const (
 func (c *comparison) follow(ctx context.Context, p *compared) error {
 	deadline := time.Now().Add(c.wait)
 	for attempt := 1; ; {
-		answer, err := c.askState(ctx, p)
+		answer, err := c.askState(ctx, p, p.done)
 		var answered *admin.Error
 		switch {
 		case err != nil && (ctx.Err() != nil || errors.As(err, &answered) || p.id == c.node.id || attempt == verifyAttempts):
@@ -232,10 +254,11 @@ func (c *comparison) follow(ctx context.Context, p *compared) error {
 	}
 }
 
-func (c *comparison) askState(ctx context.Context, p *compared) (*verifyAnswer, error) {
+// askState asks for the digests of all tables but the first.
+func (c *comparison) askState(ctx context.Context, p *compared, from int) (*verifyAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, verifyAnswerTimeout)
 	defer cancel()
-	return p.ask(ctx, verifyQuestion{Op: verifyState, From: p.done})
+	return p.ask(ctx, verifyQuestion{Op: verifyState, From: from})
 }
 
 // add notes what a member has told and reports whether that was all.
@@ -248,6 +271,12 @@ func (p *compared) add(a *verifyAnswer) (all bool) {
 	p.done += len(a.Tables)
 	p.rows, p.total = a.Rows, a.TablesTotal
 	return a.Finished && p.done == p.total
+}
+
+func (p *compared) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
 }
 
 func (p *compared) fail(err error) {
@@ -291,13 +320,6 @@ func (c *comparison) report(ctx context.Context, progress func(admin.VerifyProgr
 		}
 		r.Members = append(r.Members, m)
 	}
-	// While one member is looked at the others must not think that they are
-	// forgotten.
-	reminding, stop := context.WithCancel(ctx)
-	var reminder sync.WaitGroup
-	reminder.Go(func() { c.remind(reminding) })
-	defer reminder.Wait()
-	defer stop()
 	for i, name := range tableNames(all) {
 		t := compareTable(ctx, all, name, func() {
 			progress(admin.VerifyProgress{Stage: "looking for the first difference in " + name, TablesDone: i})
@@ -321,8 +343,8 @@ func (c *comparison) remind(ctx context.Context) {
 		case <-ticker.C:
 		}
 		c.each(func(p *compared) {
-			if p.err == nil {
-				_, _ = c.askState(ctx, p) // whoever does not answer will be noticed when it matters
+			if p.failure() == nil {
+				_, _ = c.askState(ctx, p, math.MaxInt32) // who does not answer will be noticed when it matters
 			}
 		})
 	}

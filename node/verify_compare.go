@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"quorate/admin"
+	"quorate/internal/value"
 	"quorate/sqlfsm"
 )
 
@@ -115,19 +116,31 @@ func firstDifference(ctx context.Context, a, b *participant, table string) (d ad
 		return d, errNoDifference
 	}
 	if ours != nil && theirs != nil && len(ours.Key) > 0 && len(theirs.Key) > 0 && !slices.Equal(ours.Key, theirs.Key) {
-		// One of the two rows is not on the other side at all.
-		if there, err := find(ctx, b, table, ours.Key); err != nil {
+		inB, err := find(ctx, b, table, ours.Key)
+		if err != nil {
 			return d, err
-		} else if there == nil {
+		}
+		inA, err := find(ctx, a, table, theirs.Key)
+		switch {
+		case err != nil:
+			return d, err
+		case inA == nil && (inB != nil || before(theirs.Key, ours.Key)):
+			ours = nil // a lacks it
+		case inB == nil:
 			theirs = nil
-		} else if there, err = find(ctx, a, table, theirs.Key); err != nil {
-			return d, err
-		} else if there == nil {
-			ours = nil
 		}
 	}
 	describeDifference(&d, ours, theirs)
 	return d, nil
+}
+
+// before reports whether a row comes first in the table, as far as that can be seen
+// from its key: that of texts is their collations' business, and of two rows that
+// are on one side each, either is a difference.
+func before(a, b []byte) bool {
+	x, err := decodeValues(a)
+	y, errY := decodeValues(b)
+	return err == nil && errY == nil && x[0].Kind() == value.Integer && y[0].Kind() == value.Integer && x[0].Int() < y[0].Int()
 }
 
 // errNoDifference says that copies with different digests have equal rows: a

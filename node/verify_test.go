@@ -203,8 +203,7 @@ func TestVerifyMissingMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *admin.Error
-	c.nodes[0].cfg.QuorumTimeout = 100 * time.Millisecond
-	if _, err := c.nodes[0].Verify(context.Background(), admin.VerifyOptions{Wait: time.Minute}, func(admin.VerifyProgress) {}); !errors.As(err, &refused) || refused.Status != 503 {
+	if _, err := c.nodes[0].Verify(context.Background(), admin.VerifyOptions{Wait: 100 * time.Millisecond}, func(admin.VerifyProgress) {}); !errors.As(err, &refused) || refused.Status != 503 {
 		t.Errorf("without a quorum: %v", err)
 	}
 }
@@ -225,7 +224,7 @@ func TestVerifyLease(t *testing.T) {
 		v := n.verifications.byID[id]
 		n.verifications.mu.Unlock()
 		if withMark {
-			if err := n.mark(ctx, id); err != nil {
+			if err := n.mark(ctx, id, time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -246,7 +245,7 @@ func TestVerifyLease(t *testing.T) {
 func TestVerifyPlaces(t *testing.T) {
 	c := startCluster(t, 1)
 	n := c.nodes[0]
-	if err := n.mark(context.Background(), verifyID{9}); err != nil {
+	if err := n.mark(context.Background(), verifyID{9}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	for i := range verificationsMax {

@@ -68,15 +68,19 @@ func (p *Pinned) Close() {
 	p.fsm.readers.open.Done()
 }
 
-// workSlice is how long a Pinned computes at a time. Then it rests as long: it
-// never takes more than half of one processor from those who wait for answers.
-const workSlice = 2 * time.Millisecond
+// A Pinned computes for workSlice at a time and then rests for restSlice: it takes a
+// quarter of one processor from those who wait for answers, and no more than a
+// moment at once.
+const (
+	workSlice = time.Millisecond
+	restSlice = 3 * time.Millisecond
+)
 
 // pause is called while a statement runs, every cancelSteps instructions. It
 // reports whether the statement is to end.
 func (p *Pinned) pause() bool {
-	if now := time.Now(); now.Sub(p.working) > workSlice {
-		time.Sleep(workSlice)
+	if time.Since(p.working) > workSlice {
+		time.Sleep(restSlice)
 		p.working = time.Now()
 	}
 	return p.ctx.Err() != nil

@@ -246,6 +246,7 @@ func TestPinned(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
 // TestShadowTables: the tables that FTS5 keeps its index in are equal too,
 // however the entries were cut into batches and whether there was a restart: a
 // comparison needs no exception for them.

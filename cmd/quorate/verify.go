@@ -35,7 +35,7 @@ func newVerify() *cobra.Command {
 		Long: `Compare the databases of all members at one index: every row and storage class of
 every table, SQLite's own and Quorate's included, the rowids and the schema. Where
 members differ, the first row that does is shown from both sides. Clients go on
-meanwhile; members read at half speed, so that these do not notice.
+meanwhile: members take a quarter of one processor for it.
 
 The exit code is 0 if all members are equal, 1 if some differ, 7 if a member could
 not be compared and the others are equal, 5 if there is no quorum.`,
