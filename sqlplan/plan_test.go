@@ -184,6 +184,7 @@ func showPlan(p *Plan) string {
 	if p.Setting != (Setting{}) {
 		line("setting", fmt.Sprintf("%+v", p.Setting))
 	}
+	line("scan order", p.ScanOrder)
 	line("warnings", strings.Join(p.Warnings, "; "))
 	return b.String()
 }

@@ -255,7 +255,7 @@ func (c *clusterStatus) print(w io.Writer, output outputFormat) error {
 		t.row(s.Name, m.role(), strconv.FormatUint(s.Term, 10), strconv.FormatUint(s.AppliedIndex, 10), c.behind(m),
 			bytesText(s.DBBytes), s.Version, durationText(time.Duration(s.UptimeSecs*float64(time.Second))))
 	}
-	if err := t.write(w, output); err != nil {
+	if err := t.write(w, output); err != nil || output == outputPlain {
 		return err
 	}
 	return c.printAlarms(w)

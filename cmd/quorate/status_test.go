@@ -25,8 +25,8 @@ func (f *fakeNode) Checks() []admin.Check   { return nil }
 
 // TestStatus shows what `quorate status` makes of a cluster in good and in bad
 // times. Each line of input is a member: its name, then "down", or role,
-// leader, term, applied index and, if it is no voter, suffrage. The first that
-// is not down is asked.
+// leader, term, applied index and, if it is no voter, suffrage; behind a "!" its
+// alarm, behind a "~" its note. The first that is not down is asked.
 //
 //	go test ./cmd/quorate -run TestStatus -rewrite
 func TestStatus(t *testing.T) {
@@ -57,6 +57,8 @@ func newFakeCluster(t *testing.T, input string, operator admin.Operator) *fakeCl
 	var nodes []*fakeNode
 	var members []admin.Member
 	for line := range strings.Lines(input) {
+		line, note, _ := strings.Cut(line, "~")
+		line, alarm, _ := strings.Cut(line, "!")
 		fields := strings.Fields(line)
 		number := len(members) + 1
 		member := admin.Member{Name: fields[0], ID: fmt.Sprintf("%d%[1]d%[1]d", number), Suffrage: "voter",
@@ -64,6 +66,12 @@ func newFakeCluster(t *testing.T, input string, operator admin.Operator) *fakeCl
 		if fields[1] != "down" {
 			node := &fakeNode{status: admin.Status{Name: fields[0], Role: fields[1], Leader: strings.Trim(fields[2], "-"),
 				Term: parseNumber(t, fields[3]), AppliedIndex: parseNumber(t, fields[4]), DBBytes: 64 << 20, Version: "0.1.0", UptimeSecs: 15120}}
+			if alarm = strings.TrimSpace(alarm); alarm != "" {
+				node.status.Alarms = []string{alarm}
+			}
+			if note = strings.TrimSpace(note); note != "" {
+				node.status.Notes = []string{note}
+			}
 			if len(fields) > 5 {
 				member.Suffrage = fields[5]
 			}
