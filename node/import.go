@@ -102,7 +102,7 @@ func (n *Node) importBatch(ctx context.Context, batch *admin.ImportBatch, statem
 		p.endBlock()
 		results, err := n.execute(ctx, sqlfsm.KindLoad, p.bound)
 		if err == nil {
-			return admin.ImportResult{Statements: len(statements), Rows: p.rows}, n.analyze(ctx, p.analyze)
+			return admin.ImportResult{Statements: len(statements), Rows: p.changed(results)}, n.analyze(ctx, p.analyze)
 		}
 		var refused *errcode.Error
 		if !errors.As(err, &refused) || len(results) >= len(p.bound) {

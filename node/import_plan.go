@@ -32,7 +32,6 @@ type importPlanner struct {
 
 	bound   []sqlplan.Bound
 	lines   []origin // of each
-	rows    int64
 	analyze bool
 
 	block importBlock
@@ -44,6 +43,8 @@ type origin struct {
 	line int // 0: it is ours
 	rows int
 	text string
+	// state: it changes what the database keeps of itself, not rows.
+	state bool
 }
 
 func (o origin) wrap(e *errcode.Error) error {
@@ -60,6 +61,16 @@ type importBlock struct {
 	args []value.Value
 	from origin
 	rows int
+}
+
+// changed counts the rows that the file's statements have changed.
+func (p *importPlanner) changed(results []value.Result) (rows int64) {
+	for i, from := range p.lines {
+		if from.line > 0 && !from.state && i < len(results) {
+			rows += results[i].Affected
+		}
+	}
+	return rows
 }
 
 // add adds a statement to the command.
@@ -122,17 +133,15 @@ func (p *importPlanner) planRows(from origin) error {
 	}
 	insert, ok := sqldump.ParseInsert(from.text)
 	if !ok {
-		p.rows++ // at least; what the file does here is for SQLite to say
 		p.add(from, p.verbatim(from.text, false))
 		return nil
 	}
-	p.rows += int64(insert.Rows())
 	head := insertHead(insert)
 	for i := range insert.Rows() {
 		row := insert.Values[i*insert.Width : (i+1)*insert.Width]
 		if p.block.head != head || p.block.rows == p.blockRows || len(p.block.args)+len(row) > importBlockArgs {
 			p.endBlock()
-			p.block.head, p.block.from = head, origin{from.line + insert.Lines[i], 0, from.text}
+			p.block.head, p.block.from = head, origin{line: from.line + insert.Lines[i], text: from.text}
 			if p.blockRows == 1 {
 				p.block.from.text = head + " VALUES " + string(sqldump.AppendRow(nil, row))
 			}
@@ -285,7 +294,7 @@ func (p *importPlanner) planSequence(from origin) error {
 	}
 	for i := range insert.Rows() {
 		row := insert.Values[i*insert.Width : (i+1)*insert.Width]
-		at := origin{from.line + insert.Lines[i], 1, from.text}
+		at := origin{line: from.line + insert.Lines[i], rows: 1, text: from.text, state: true}
 		p.add(at, p.verbatim(`UPDATE main.sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1`, false), row[name], row[seq])
 		p.add(at, p.verbatim(`INSERT INTO main.sqlite_sequence (name, seq) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_sequence WHERE name = ?1)`, false), row[name], row[seq])
 	}
@@ -324,9 +333,6 @@ func (p *importPlanner) planSession(from origin) error {
 		default:
 			return &sqldump.LineError{Line: from.line, Problem: "what depends on a session cannot be imported: " + sqldump.Abbreviate(from.text)}
 		}
-	}
-	if !plan.Schema {
-		p.rows++
 	}
 	p.add(from, plan, args...)
 	p.schema = p.schema.After(plan)

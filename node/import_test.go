@@ -134,6 +134,8 @@ func TestDumpImport(t *testing.T) {
 		`CREATE TABLE notes (body text, size integer GENERATED ALWAYS AS (length(body)) STORED, owner integer NOT NULL REFERENCES users (id) ON DELETE CASCADE)`,
 		`CREATE TABLE keyed (a text, b real, PRIMARY KEY (a, b)) WITHOUT ROWID`,
 		`CREATE INDEX notes_owner ON notes (owner)`,
+		`CREATE VIRTUAL TABLE found USING fts5(body)`,
+		`INSERT INTO found (body) VALUES ('one word'), ('two words')`,
 		`CREATE UNIQUE INDEX users_lower ON users (lower(name)) WHERE ok`,
 		`CREATE VIEW grown AS SELECT name, born + 6570 AS day FROM users`,
 		`CREATE TRIGGER t AFTER INSERT ON notes BEGIN UPDATE users SET n = n + 1 WHERE id = new.owner; END`,
@@ -159,6 +161,10 @@ lines', 3)`,
 			t.Errorf("dumped again:\n%s\nbefore:\n%s", got, dump)
 		}
 		execSQL(t, to.nodes[0], "INSERT INTO users (name) VALUES ('next')")
+		var body string
+		if err := connect(t, to.nodes[0]).QueryRow(t.Context(), "SELECT body FROM found WHERE found MATCH 'words'").Scan(&body); err != nil || body != "two words" {
+			t.Errorf("the full text index finds %q, %v", body, err)
+		}
 		to.close()
 	}
 }

@@ -80,8 +80,8 @@ func TestImportSurvives(t *testing.T) {
 		t.Errorf("dump over a file: exit %d: %s", code, stderr)
 	}
 	execSQL(ctx, t, dev.urls[survivor(leader)], "drop table t")
-	if code, _, stderr := dev.quorateOn(ctx, "import", dump); code != exitcode.OK {
-		t.Fatalf("import: exit %d: %s", code, stderr)
+	if code, stdout, stderr := dev.quorateOn(ctx, "import", dump); code != exitcode.OK || !strings.Contains(stdout, fmt.Sprintf(" %d rows, ", rows)) {
+		t.Fatalf("import: exit %d: %s%s", code, stdout, stderr)
 	}
 	before, err := os.ReadFile(dump)
 	if err != nil {
