@@ -37,38 +37,11 @@ const (
 	// batchEntries and batchBytes bound one SQLite transaction.
 	batchEntries = 1024
 	batchBytes   = 16 << 20
-
-	// statementSteps is the instruction budget of a statement, about 10 s of
-	// computing. It is part of what commands mean: see limits.
-	statementSteps = 500_000_000
-	// stepsGrain is how often the budget is looked at.
-	stepsGrain = 1000
 )
-
-// stepCounter counts the virtual machine's instructions of a statement.
-// SQLite also calls while it compiles, which a cached statement does not do:
-// those calls do not count. Nor do those from statements that the running one
-// begins by itself, whose counts go on from entry to entry.
-type stepCounter struct {
-	counting  bool
-	weight    int // how much an instruction counts
-	steps     int
-	limit     int
-	exhausted bool
-}
-
-func (s *stepCounter) stop() bool {
-	if !s.counting {
-		return false
-	}
-	s.steps += stepsGrain * s.weight
-	s.exhausted = s.steps >= s.limit
-	return s.exhausted
-}
 
 func (f *FSM) setHooks() {
 	db := f.writer.db
-	db.SetProgress(stepsGrain, func() bool { return !db.Nested() && f.counter.stop() })
+	db.SetProgress(stepsGrain, func() bool { return !db.Nested() && f.counter.stop(&f.effects) })
 	db.SetPreupdateHook(func(p *sqlite.Preupdate) {
 		// Beyond the highest rowid SQLite goes over to random ones, out of a
 		// generator that we cannot seed (https://sqlite.org/autoinc.html).
@@ -334,7 +307,7 @@ func (f *FSM) runStatement(s *statement, result *value.Result, collect, alone bo
 		return f.reachVacuum(alone)
 	}
 	f.highest = false
-	f.counter.steps, f.counter.exhausted = 0, false
+	f.counter.reset()
 	f.writer.guard.start(cl)
 	p := f.writer.cache.getBytes(s.sql)
 	if p == nil || p.class != cl {
@@ -376,9 +349,9 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 	if err := f.useFullText(p, s); err != nil {
 		return err
 	}
-	p.ResetSteps()
-	f.counter.counting = true
-	defer func() { f.counter.counting = false }()
+	f.counter.start(p, s)
+	f.effects.volume = 0
+	defer f.counter.end()
 	for {
 		more, err := p.Step()
 		if err != nil {

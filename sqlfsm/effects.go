@@ -34,7 +34,11 @@ type effects struct {
 	// depends on the batch.
 	recording bool
 	pending   []byte // encoded, to be hashed
-	failure   error  // reading a row's values failed
+	// volume is how many bytes the running statement's rows are, which the budget
+	// bounds: those that it writes, and four times those that it returns, which
+	// the origin keeps in memory.
+	volume  int64
+	failure error // reading a row's values failed
 }
 
 // What begins each part of the encoding.
@@ -101,7 +105,14 @@ func outcomeCode(err error) string {
 
 // row is the preupdate hook.
 func (e *effects) row(p *sqlite.Preupdate) {
-	if !e.recording || p.Shadow() {
+	if !e.recording {
+		return
+	}
+	before := len(e.pending)
+	if p.Shadow() {
+		image, _ := p.AppendImage(e.pending)
+		e.volume += int64(len(image) - before)
+		e.pending = image[:before]
 		return
 	}
 	e.pending = append(e.pending, effectRow, byte(p.Op))
@@ -111,12 +122,13 @@ func (e *effects) row(p *sqlite.Preupdate) {
 	if e.pending, err = p.AppendImage(e.pending); err != nil && e.failure == nil {
 		e.failure = err
 	}
+	e.volume += int64(len(e.pending) - before)
 	e.flush()
 }
 
 // resultRow takes a row that a statement returns.
 func (e *effects) resultRow(row []value.Value) {
-	e.values(effectResultRow, row)
+	e.volume += 4 * int64(e.values(effectResultRow, row))
 }
 
 // schemaRow takes an object of the schema.
@@ -124,13 +136,17 @@ func (e *effects) schemaRow(row []value.Value) {
 	e.values(effectSchema, row)
 }
 
-func (e *effects) values(kind byte, row []value.Value) {
+// values takes a row's values and returns how many bytes they are.
+func (e *effects) values(kind byte, row []value.Value) (n int) {
+	before := len(e.pending)
 	e.pending = append(e.pending, kind)
 	e.pending = binary.AppendUvarint(e.pending, uint64(len(row)))
 	for i := range row {
 		e.pending = row[i].Append(e.pending)
 	}
+	n = len(e.pending) - before
 	e.flush()
+	return n
 }
 
 // statement ends a statement that has changed so many rows.

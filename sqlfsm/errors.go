@@ -54,15 +54,14 @@ func (f *FSM) explain(p *prepared, err error) error {
 		}
 		return err
 	}
-	exhausted := f.counter.exhausted && e.Code.Primary() == sqlite.Interrupt
+	exhausted := f.counter.exhausted() && e.Code.Primary() == sqlite.Interrupt
 	switch {
 	case e.Code == sqlite.CorruptVTab:
 		return errFullTextDiffers(e)
 	case f.highest && (exhausted || e.Code.Primary() == sqlite.Full || !isEnvironment(e.Code)):
 		return errHighestRowID() // what else came of it depends on a random number
 	case exhausted:
-		return errcode.Newf(errcode.StatementTooComplex, "the statement takes more than %d steps", f.counter.limit).
-			WithHint("Split it into smaller statements, or add an index.")
+		return f.counter.verdict()
 	case isEnvironment(e.Code):
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sort"
 	"strings"
 	"sync"
@@ -26,9 +27,9 @@ type Options struct {
 	// its part of the cache, and about 200 KiB for the schema and statements.
 	// Default: twice the processors, at least 4.
 	Readers int
-	// CacheBytes is the page cache of all connections together: half is the
-	// writer's, the readers share the rest. A page that is not cached is read
-	// from the operating system's cache, for about 1 µs. Default: 32 MiB.
+	// CacheBytes is the page cache of the readers together; the writer has
+	// writerCacheBytes. A page that is not cached is read from the operating
+	// system's cache, for about 1 µs. Default: 16 MiB.
 	CacheBytes int
 	// CheckpointBytes is how large the WAL may grow before it is moved into the
 	// database file. Larger: fewer pages written twice, a longer recovery of
@@ -47,7 +48,7 @@ func (o *Options) setDefaults() {
 		o.Readers = max(4, 2*runtime.GOMAXPROCS(0))
 	}
 	if o.CacheBytes <= 0 {
-		o.CacheBytes = 32 << 20
+		o.CacheBytes = 16 << 20
 	}
 	if o.CheckpointBytes <= 0 {
 		o.CheckpointBytes = 16 << 20
@@ -59,6 +60,9 @@ func (o *Options) setDefaults() {
 
 const (
 	writerStatements = 512 // cached by the writer
+	// writerCacheBytes is the writer's page cache, the same on all nodes: in pieces
+	// of this size SQLite sorts, and the budget counts what a sort has on disk.
+	writerCacheBytes = 16 << 20
 	readerStatements = 256 // cached by each reader
 	pageBytes        = 4096
 
@@ -85,7 +89,7 @@ type FSM struct {
 	writer  *connection
 	own     ownStatements
 	meta    meta            // as of the last committed batch, and the running one while it runs
-	counter stepCounter     // the instruction budget of the running statement
+	counter budget          // the instruction budget of the running statement
 	names   constraintNames // names of constraints, looked up for error messages
 	highest bool            // the running statement used the highest rowid
 	vacuum  vacuum          // how far the VACUUM is that is being applied
@@ -135,7 +139,7 @@ type ownStatements struct {
 // Open opens a database file, and creates it when it is missing.
 func Open(path string, o Options) (*FSM, error) {
 	o.setDefaults()
-	f := &FSM{path: path, options: o, counter: stepCounter{limit: statementSteps}}
+	f := &FSM{path: path, options: o, counter: budget{limit: statementSteps, bytes: statementBytes}}
 	f.gate.visible.Store(schemaChanging)
 	if err := f.open(); err != nil {
 		f.closeConnections()
@@ -165,7 +169,7 @@ func (f *FSM) open() error {
 // openConnections opens the database that is now at the path, in place of the
 // one that was there, and shows it.
 func (f *FSM) openConnections() (err error) {
-	f.writer, err = openConnection(f.path, sqlite.Create, f.options.CacheBytes/2, writerStatements)
+	f.writer, err = openConnection(f.path, sqlite.Create, writerCacheBytes, writerStatements)
 	if err != nil {
 		return err
 	}
@@ -411,21 +415,40 @@ func (f *FSM) closeWriter() error {
 	return err
 }
 
-// Engine names what decides how a statement runs: SQLite's version and build,
-// the functions that we register, and the processor. Nodes with equal names
-// run every command alike.
+// Engine names what decides how a statement runs: SQLite's version and build, and
+// the C library that it was translated with; the functions that we register, and
+// Go's version, from which they have Unicode's tables, time zones and regular
+// expressions; the limits; and the processor, on which a few floating-point
+// functions of SQLite's, as full text ranks, may differ in the last bit. Nodes with
+// equal names run every command alike.
 func Engine() string { return engine() }
 
 var engine = sync.OnceValue(func() string {
 	build := sha256.New()
 	fmt.Fprintln(build, sqlite.SourceID())
 	fmt.Fprintln(build, strings.Join(sqlite.CompileOptions(), "\n"))
-	fmt.Fprintln(build, settings, limits, statementSteps, fullTextWeight, expandedWords)
+	fmt.Fprintln(build, settings, limits, statementSteps, definitionFactor, fullTextWeight, statementBytes, stepsGrain, writerCacheBytes, expandedWords)
 	var functions []string
 	for _, f := range pgfunc.Implementations() {
 		functions = append(functions, fmt.Sprintf("%s/%d/%t", f.Name, f.Args, f.Deterministic))
 	}
 	sort.Strings(functions)
 	fmt.Fprintln(build, functions)
+	fmt.Fprintln(build, runtime.Version(), libraries())
 	return fmt.Sprintf("sqlite-%s-%.6x-%s", sqlite.Version(), build.Sum(nil), runtime.GOARCH)
 })
+
+// libraries are the modules whose code decides results, with their versions.
+func libraries() (list []string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil
+	}
+	for _, m := range info.Deps {
+		if strings.HasPrefix(m.Path, "modernc.org/") || strings.HasPrefix(m.Path, "golang.org/x/text") {
+			list = append(list, m.Path+" "+m.Version)
+		}
+	}
+	sort.Strings(list)
+	return list
+}

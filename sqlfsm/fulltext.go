@@ -23,8 +23,8 @@ import (
 //
 // Each instruction of the statement that uses an index may stand for much work of
 // the module. So those count fullTextWeight times: such a statement ends after
-// some 10 million, an insert or a query of a row being ten to twenty of them.
-const fullTextWeight = 50
+// 10 million, an insert or a query of a row being ten to twenty of them.
+const fullTextWeight = 20
 
 // readFullText reads the names of the full text indexes.
 func (c *connection) readFullText() error {
@@ -39,10 +39,6 @@ func (c *connection) readFullText() error {
 
 // useFullText prepares for running a statement.
 func (f *FSM) useFullText(p *prepared, s *statement) error {
-	f.counter.weight = 1
-	if p.fullText {
-		f.counter.weight = fullTextWeight
-	}
 	if !p.fullText && !s.schema || f.pending {
 		return nil
 	}

@@ -77,7 +77,7 @@ type pool struct {
 func openPool(path string, o Options, open *sync.WaitGroup) (*pool, error) {
 	p := &pool{open: open, slots: make(chan struct{}, o.Readers), gone: make(chan struct{})}
 	for range o.Readers {
-		r, err := openReader(path, o.CacheBytes/2/o.Readers)
+		r, err := openReader(path, o.CacheBytes/o.Readers)
 		if err != nil {
 			p.retire()
 			return nil, err

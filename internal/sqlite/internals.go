@@ -43,3 +43,40 @@ func (c *Conn) ResetFullTextCursors() error {
 	(*lib.TFts5Global)(unsafe.Pointer(c.fullText)).FiNextId = 0
 	return nil
 }
+
+// TemporaryBytes is how large the temporary tables are that the running statement
+// has, and what it has given to sorts: the same wherever it runs, in memory or
+// on disk (struct VdbeCursor in vdbeInt.h, VdbeSorter in vdbesort.c). Sorts count
+// a few bytes more for each piece as large as the cache. It is for callbacks.
+func (s *Stmt) TemporaryBytes() (n int64) {
+	v := (*lib.TVdbe)(unsafe.Pointer(s.ptr))
+	n = cursorBytes(v.FapCsr, v.FnCursor)
+	for at := v.FpFrame; at != 0; { // those outside the trigger that runs
+		frame := (*lib.TVdbeFrame)(unsafe.Pointer(at))
+		n += cursorBytes(frame.FapCsr, frame.FnCursor)
+		at = frame.FpParent
+	}
+	return n
+}
+
+func cursorBytes(list uintptr, count int32) (n int64) {
+	const isEphemeral = 1 // the first of the bits
+	for i := range uintptr(count) {
+		at := *(*uintptr)(unsafe.Pointer(list + i*unsafe.Sizeof(list)))
+		if at == 0 {
+			continue
+		}
+		c := (*lib.TVdbeCursor)(unsafe.Pointer(at))
+		switch {
+		case c.FeCurType == lib.CURTYPE_SORTER:
+			sorter := c.Fuc.FpCursor
+			n += (*lib.TVdbeSorter)(unsafe.Pointer(sorter)).Flist.FszPMA
+			tasks := (unsafe.Sizeof(lib.TVdbeSorter{}) + 7) &^ 7 // a flexible array behind it
+			n += (*lib.TSortSubtask)(unsafe.Pointer(sorter + tasks)).Ffile.FiEof
+		case c.FeCurType == lib.CURTYPE_BTREE && c.F__ccgo8&isEphemeral != 0 && c.Fub.FpBtx != 0:
+			tree := (*lib.TBtShared)(unsafe.Pointer((*lib.TBtree)(unsafe.Pointer(c.Fub.FpBtx)).FpBt))
+			n += int64(tree.FnPage) * int64(tree.FpageSize)
+		}
+	}
+	return n
+}

@@ -56,3 +56,41 @@ func TestNested(t *testing.T) {
 		t.Errorf("in a statement of the index's: %v", nested)
 	}
 }
+
+// TestTemporaryBytes: what a statement has in temporary tables and sorts is
+// counted, whether it is in memory or on disk, and also from within a trigger.
+func TestTemporaryBytes(t *testing.T) {
+	c, _ := openTest(t)
+	exec(t, c, `CREATE TABLE t (v); CREATE TABLE o (v); CREATE TABLE log (v);
+		INSERT INTO t WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT hex(randomblob(50)) FROM n;
+		CREATE TABLE u (v); CREATE TRIGGER tu AFTER INSERT ON u BEGIN INSERT INTO log SELECT NEW.v WHERE NEW.v > 'Z'; END`)
+	for _, test := range []struct {
+		sql         string
+		least, most int64
+	}{
+		{"INSERT INTO o SELECT v FROM t", 0, 0},
+		{"INSERT INTO o SELECT v FROM t ORDER BY v", 2_000_000, 2_500_000},
+		{"INSERT INTO o SELECT DISTINCT v FROM t", 2_000_000, 4_000_000},
+		{"INSERT INTO o SELECT v FROM t UNION SELECT v || 'x' FROM t", 4_000_000, 8_000_000},
+		{"INSERT INTO u SELECT v FROM t ORDER BY v", 4_000_000, 8_000_000}, // the trigger's rows wait, too
+	} {
+		for _, cache := range []string{"-64", "-65536"} {
+			exec(t, c, "PRAGMA cache_size="+cache)
+			s, _, err := c.Prepare(test.sql, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var most int64
+			c.SetProgress(100, func() bool {
+				most = max(most, s.TemporaryBytes())
+				return false
+			})
+			err = s.Run()
+			c.SetProgress(100, func() bool { return false })
+			s.Finalize()
+			if err != nil || most < test.least || most > test.most {
+				t.Errorf("%s, cache %s: %d bytes, want %d to %d: %v", test.sql, cache, most, test.least, test.most, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package sqlfsm
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCacheDoesNotShow: how much memory a node gives to its caches does not
+// show in what statements do. It decides where SQLite cuts what it sorts, and
+// GROUP BY does not sort rows of one group: group_concat() would tell.
+func TestCacheDoesNotShow(t *testing.T) {
+	var want string
+	for i, cache := range []int{64 << 10, 256 << 20} {
+		f, err := Open(filepath.Join(t.TempDir(), "db"), Options{Readers: 1, CacheBytes: cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		var l log
+		for _, r := range apply(t, f, l.sql(
+			`CREATE TABLE t (k INTEGER, v TEXT) STRICT`,
+			`CREATE TABLE o (k INTEGER, v TEXT) STRICT`,
+			`INSERT INTO t WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i % 3, hex(randomblob(50)) FROM n`,
+			`INSERT INTO o SELECT k, group_concat(v) FROM t GROUP BY k`,
+		)...) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+		got := everything(t, f)
+		if i == 0 {
+			want = got
+		} else if got != want {
+			t.Error("the databases differ")
+		}
+	}
+}
+
+// tooMuch are statements that would not end, or not before the disk is full.
+var tooMuch = []string{
+	`INSERT INTO o (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0`,
+	`INSERT INTO o (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT zeroblob(100000) FROM n ORDER BY random()`,
+	`INSERT INTO o (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION SELECT i + 1 FROM n) SELECT DISTINCT hex(randomblob(20000)) FROM n`,
+	`INSERT INTO o (v) SELECT DISTINCT a.v || b.v || c.v || hex(randomblob(10000)) FROM t a, t b, t c`,
+	`INSERT INTO o (v) SELECT count(*) OVER (PARTITION BY a.v || randomblob(9000)) FROM t a, t b, t c`,
+	`INSERT INTO o (v) SELECT zeroblob(100000) FROM t a, t b, t c`,
+	`UPDATE t SET v = zeroblob(1000000) WHERE v <> 'x' RETURNING v`,
+	`INSERT INTO looped (v) VALUES ('x')`,
+	`INSERT INTO ft (a) SELECT hex(randomblob(10000)) FROM t a, t b, t c`,
+	`DELETE FROM t WHERE v IN (SELECT a.v || b.v || c.v || randomblob(9000) FROM t a, t b, t c)`,
+}
+
+// TestTooMuch: a statement that takes too long or too much room ends with 54001 on
+// all nodes alike, with its neighbours as if it had never been there, whatever
+// the nodes' memory, batches and restarts are.
+func TestTooMuch(t *testing.T) {
+	var l log
+	entries := l.sql(
+		`CREATE TABLE t (id INTEGER PRIMARY KEY, v ANY) STRICT`,
+		`CREATE TABLE o (id INTEGER PRIMARY KEY, v ANY) STRICT`,
+		`CREATE TABLE looped (id INTEGER PRIMARY KEY, v ANY) STRICT`,
+		`CREATE TRIGGER again AFTER INSERT ON looped WHEN NEW.id < 90 BEGIN INSERT INTO looped (v) SELECT zeroblob(1000000); END`,
+		`CREATE VIRTUAL TABLE ft USING fts5(a)`,
+		`INSERT INTO t (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 200) SELECT 'a row ' || i FROM n`,
+	)
+	made := len(entries)
+	for _, sql := range tooMuch {
+		entries = append(entries, l.sql(sql, `INSERT INTO t (v) VALUES ('between')`)...)
+	}
+	results := onThree(t, entries, func(f *FSM) { f.counter.limit, f.counter.bytes = 5_000_000, 16<<20 })
+	for i, sql := range tooMuch {
+		if got := results[made+2*i]; !strings.Contains(got, "error 54001") {
+			t.Errorf("%s\nanswers %s", sql, got)
+		}
+		if got := results[made+2*i+1]; got != "1" {
+			t.Errorf("after it: %s", got)
+		}
+	}
+}
+
+// TestRoomIsExact: the same number of rows is too much everywhere.
+func TestRoomIsExact(t *testing.T) {
+	var l log
+	entries := l.sql(`CREATE TABLE o (id INTEGER PRIMARY KEY, v ANY) STRICT`)
+	for n := range 8 {
+		for _, order := range []string{"ORDER BY random()", "GROUP BY 1", ""} {
+			entries = append(entries, l.sql(fmt.Sprintf(`INSERT INTO o (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+				SELECT hex(randomblob(100)) FROM n %s`, 1000+600*n, order), `DELETE FROM o`)...)
+		}
+	}
+	results := onThree(t, entries, func(f *FSM) { f.counter.bytes = 1 << 20 })
+	for order := range 3 {
+		over := 0
+		for n := range 8 {
+			if strings.Contains(results[1+2*(3*n+order)], "54001") {
+				over++
+			}
+		}
+		if over == 0 || over == 8 {
+			t.Errorf("order %d: %d of 8 are too much", order, over)
+		}
+	}
+}
+
+// onThree applies entries to three state machines that differ in memory,
+// batches and restarts, and returns what they answer.
+func onThree(t *testing.T, entries []Entry, prepare func(*FSM)) (answers []string) {
+	t.Helper()
+	var database string
+	for i, node := range []struct{ cache, batch, restart int }{{16 << 20, len(entries), 0}, {64 << 10, 1, 10}, {64 << 20, 7, 0}} {
+		path := filepath.Join(t.TempDir(), "db")
+		open := func() *FSM {
+			f, err := Open(path, Options{Readers: 1, CacheBytes: node.cache})
+			if err != nil {
+				t.Fatal(err)
+			}
+			prepare(f)
+			return f
+		}
+		f := open()
+		var got []string
+		for from, batches := 0, 1; from < len(entries); from, batches = from+node.batch, batches+1 {
+			for _, r := range apply(t, f, entries[from:min(from+node.batch, len(entries))]...) {
+				got = append(got, show(r))
+			}
+			if node.restart > 0 && batches%node.restart == 0 {
+				f.Close()
+				f = open()
+			}
+		}
+		all := everything(t, f)
+		f.Close()
+		if i == 0 {
+			answers, database = got, all
+			continue
+		}
+		for k := range got {
+			if got[k] != answers[k] {
+				t.Errorf("node %d, entry %d answers %s\nnode 1: %s", i+1, k+1, got[k], answers[k])
+			}
+		}
+		if all != database {
+			t.Errorf("node %d holds another database", i+1)
+		}
+	}
+	return answers
+}
