@@ -6,7 +6,7 @@
 RACE = ./admin/... ./bench/... ./chaos/... ./internal/config/... ./internal/vfs/... ./node/... ./pgwire/... ./raft/... ./sim/... ./snapshot/... ./transport/...
 RACE_SQLFSM = Readers|Snapshot|Cancel|Checkpoint|InstallWhile|ImageWhile|MakeDurable
 
-.PHONY: help build test race lint bench sim chaos
+.PHONY: help build test race lint bench sim sql chaos
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ lint: ## gofmt, vet, staticcheck and the house rules
 sim: ## fresh seeds of the simulated cluster for four minutes, then the planted bugs
 	go run ./cmd/quorate-sim --seeds 0 --minutes 4 --from $$(date +%s)000
 	go run ./cmd/quorate-sim --planted all
+
+sql: ## random SQL on three state machines for four minutes, then the planted bugs
+	go run ./cmd/quorate-sqlgen --statements 0 --minutes 4 --from $$(date +%s)000
+	go run ./cmd/quorate-sqlgen --planted all
 
 chaos: build ## real processes under faults for three minutes
 	go run ./cmd/quorate-chaos --binary ./quorate --minutes 3

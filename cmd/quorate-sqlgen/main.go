@@ -5,6 +5,7 @@
 //	quorate-sqlgen --minutes 60          as many as an hour has room for
 //	quorate-sqlgen --seed 42 --trace     one seed, command by command
 //	quorate-sqlgen --seed 42 --shrink    the fewest commands that still fail
+//	quorate-sqlgen --planted all         is every one of these bugs caught?
 //
 // It ends with one summary line: for each kind of statement, how many were
 // drawn and how many succeeded. The exit code is 0 when all was equal, 1 when
@@ -35,6 +36,7 @@ type settings struct {
 	minutes    float64
 	trace      bool
 	shrink     bool
+	planted    string
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -48,6 +50,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.Float64Var(&s.minutes, "minutes", 0, "begin no new seed after this many minutes; 0: no limit")
 	f.BoolVar(&s.trace, "trace", false, "with --seed: print each command and what it did")
 	f.BoolVar(&s.shrink, "shrink", false, "with --seed: look for the fewest commands that still fail")
+	f.StringVar(&s.planted, "planted", "", "all, the name of a bug, or list: break the code on purpose, and see how many seeds it takes to notice")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
@@ -82,6 +85,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		return 2
+	}
+	if s.planted != "" {
+		return runPlanted(s.planted, stdout)
 	}
 	ok, err := compare(&s, stdout)
 	if err != nil {

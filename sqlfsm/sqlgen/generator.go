@@ -46,6 +46,10 @@ func (g *generator) command() Command {
 	}
 	raw := len(g.m.tables) > 1 && g.c.one(3)
 	c.Load = raw && g.c.one(30)
+	if len(g.m.tables) > 1 && g.c.one(25) {
+		c.Statements = []Statement{g.maintenance(raw)}
+		return c
+	}
 	for range n {
 		g.params = nil
 		s := g.statement(raw)
@@ -74,6 +78,17 @@ func (g *generator) learn(succeeded bool) {
 	if !succeeded {
 		g.m = g.before
 	}
+}
+
+// maintenance draws what changes plans and the file, not the data. It is alone
+// in its command.
+func (g *generator) maintenance(raw bool) Statement {
+	s := Statement{Kind: "maintenance", Raw: raw, SQL: g.c.of("ANALYZE", "VACUUM", "ANALYZE "+pick(g.c, g.m.tables).name)}
+	if raw && len(g.m.raw.tables) > 0 {
+		t := pick(g.c, g.m.raw.tables).name
+		s.Kind, s.SQL = "sqlite: maintenance", g.c.of("ANALYZE", "ANALYZE "+t, "VACUUM", "REINDEX", "REINDEX "+t)
+	}
+	return s
 }
 
 func (g *generator) statement(raw bool) Statement {

@@ -29,7 +29,6 @@ func (g *generator) rawStatement() Statement {
 		{3, g.rawCreateTrigger},
 		{3, g.rawAlter},
 		{2, g.rawDrop},
-		{2, g.rawMaintenance},
 		{4, g.rawMistake},
 		{3, g.rawFullText},
 	}
@@ -276,10 +275,4 @@ func (g *generator) rawDrop() Statement {
 	name := m.tables[i].name
 	m.tables = slices.Delete(m.tables, i, i+1)
 	return Statement{Kind: "drop", SQL: "DROP TABLE " + name}
-}
-
-// rawMaintenance draws what changes plans and the file, not the data.
-func (g *generator) rawMaintenance() Statement {
-	t := pick(g.c, g.m.raw.tables).name
-	return Statement{Kind: "maintenance", SQL: g.c.of("ANALYZE", "ANALYZE "+t, "REINDEX", "REINDEX "+t)}
 }

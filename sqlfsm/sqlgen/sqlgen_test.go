@@ -55,12 +55,12 @@ func mustRun(t testing.TB, o Options) *Report {
 func TestEqual(t *testing.T) {
 	child := startChild(t)
 	var total Report
-	seeds := uint64(4)
+	seeds := uint64(3)
 	if testing.Short() {
 		seeds = 2
 	}
 	for seed := range seeds {
-		total.Add(mustRun(t, Options{Seed: 1000 + seed, Statements: 500, Child: child}))
+		total.Add(mustRun(t, Options{Seed: 1000 + seed, Statements: 400, Child: child}))
 	}
 	t.Log(total.String())
 	if total.Stale == 0 || total.Duplicates == 0 {
