@@ -126,6 +126,9 @@ func TestExamine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, digest := f.EffectsDigest(); found.Digest != digest || digest == (EffectsDigest{}) {
+		t.Errorf("the effects digest is %x, not %x", found.Digest, digest)
+	}
 	if found.Index != index || found.Format != formatVersion || fmt.Sprint(found.Tables) != "[{empty 0} {t 500}]" || found.Dangling != nil {
 		t.Errorf("%+v", found)
 	}

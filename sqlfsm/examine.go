@@ -16,6 +16,7 @@ type Contents struct {
 	Index, Term   uint64    // of the last entry that it has
 	Clock         time.Time // of the last command
 	SchemaVersion uint64
+	Digest        EffectsDigest // of all that its entries did
 	Format        int
 	Tables        []TableRows // users' tables, by name
 	// Dangling are rows that refer to rows that are not there; only if that was
@@ -183,9 +184,10 @@ func (c *connection) countOwn() (n int, err error) {
 // contents reads where the database is, and counts.
 func (c *connection) contents() (*Contents, error) {
 	contents := &Contents{}
-	err := c.query("SELECT applied_index, applied_term, clock, schema_version FROM main._quorate_meta", func(row []value.Value) {
+	err := c.query("SELECT applied_index, applied_term, clock, schema_version, digest FROM main._quorate_meta", func(row []value.Value) {
 		contents.Index, contents.Term = uint64(row[0].Int()), uint64(row[1].Int())
 		contents.Clock, contents.SchemaVersion = time.UnixMicro(row[2].Int()).UTC(), uint64(row[3].Int())
+		copy(contents.Digest[:], row[4].Bytes())
 	})
 	if err != nil {
 		return nil, err

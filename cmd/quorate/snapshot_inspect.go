@@ -187,6 +187,7 @@ type archiveJSON struct {
 	LastWrite      time.Time       `json:"last_write"`
 	DatabaseBytes  int64           `json:"database_bytes"`
 	SHA256         string          `json:"sha256"` // of the database
+	EffectsDigest  string          `json:"effects_digest"`
 	Members        []archiveMember `json:"members"`
 	Tables         []archiveTable  `json:"tables"`
 }
@@ -208,7 +209,7 @@ func (f *archiveFound) json() *archiveJSON {
 		File: f.name, Compressed: f.compressed, FormatVersion: archive.FormatVersion, DatabaseFormat: f.contents.Format,
 		Created: f.meta.Created, ClusterID: fmt.Sprintf("%x", f.meta.Cluster), Member: f.meta.Member, Version: f.meta.Version, Engine: f.meta.Engine,
 		Index: f.meta.Snapshot.Index, Term: f.meta.Snapshot.Term, LastWrite: f.contents.Clock,
-		DatabaseBytes: f.meta.Bytes, SHA256: fmt.Sprintf("%x", f.meta.SHA256),
+		DatabaseBytes: f.meta.Bytes, SHA256: fmt.Sprintf("%x", f.meta.SHA256), EffectsDigest: fmt.Sprintf("%x", f.contents.Digest[:]),
 		Members: []archiveMember{}, Tables: []archiveTable{},
 	}
 	for _, m := range f.meta.Snapshot.Configuration.Configuration.Members {
@@ -235,11 +236,12 @@ func printArchive(w io.Writer, output outputFormat, found *archiveFound) error {
   last write  %s
   database    %s, format %d
   sha256      %s
+  effects     %s
   format      %d, compressed: %s
   written by  %s, %s
 
 `, j.File, j.Created.Format(time.RFC3339), j.Member, j.ClusterID, j.Index, j.Term, j.LastWrite.Format(time.RFC3339Nano),
-		bytesText(j.DatabaseBytes), j.DatabaseFormat, j.SHA256, j.FormatVersion, compression, j.Version, j.Engine)
+		bytesText(j.DatabaseBytes), j.DatabaseFormat, j.SHA256, j.EffectsDigest, j.FormatVersion, compression, j.Version, j.Engine)
 	if err != nil {
 		return err
 	}

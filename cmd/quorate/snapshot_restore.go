@@ -56,7 +56,7 @@ func restoreSnapshot(cmd *cobra.Command, name string, loaded *config.Loaded) err
 	}
 	defer file.Close()
 	if reader.Kind == archive.Plain {
-		if err := checkPlain(name, reader); err != nil {
+		if err := checkPlain(name, reader, file); err != nil {
 			return err
 		}
 	}
@@ -107,10 +107,10 @@ func membersOf(loaded *config.Loaded) []raft.Member {
 
 // checkPlain refuses an SQLite file that may not be all of its database: what it
 // lacks would be beside it.
-func checkPlain(name string, reader *archive.Reader) error {
-	if name == standardStream {
+func checkPlain(name string, reader *archive.Reader, file *os.File) error {
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() || name == standardStream || reader.Compressed {
 		if reader.InWAL() {
-			return failed(errors.New("standard input: the database may lack what is in a WAL beside it"), "Give the file itself; or first run sqlite3 FILE \"PRAGMA journal_mode=DELETE\".")
+			return failed(errors.New(archiveName(name)+": the database may lack what is in a WAL beside it"), "Give the file itself, not packed; or first run sqlite3 FILE \"PRAGMA journal_mode=DELETE\".")
 		}
 		return nil
 	}

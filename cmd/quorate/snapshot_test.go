@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -151,6 +152,43 @@ func TestSnapshot(t *testing.T) {
 		t.Fatalf("%s: unknown command %q", d.Pos, d.Cmd)
 		return ""
 	})
+}
+
+// A database whose WAL has something in it, or that comes without the file's name
+// and may have one, is not all there.
+func TestRestoreBesideWAL(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("QUORATE_CONFIG", "")
+	c, err := sqlite.Open("app.db", sqlite.Create)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Exec("PRAGMA journal_mode=WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)"); err != nil {
+		t.Fatal(err)
+	}
+	restore := func(name string, code int, words string) {
+		t.Helper()
+		var out bytes.Buffer
+		if got := run(t.Context(), []string{"snapshot", "restore", name, "--data-dir", "new"}, &out, &out); got != code || !strings.Contains(out.String(), words) {
+			t.Errorf("%s: exit %d, %s; want %q", name, got, out.String(), words)
+		}
+	}
+	restore("app.db", 1, "app.db-wal is beside it")
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile("app.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err = w.Write(b)
+	if err := errors.Join(err, w.Close(), os.WriteFile("app.db.gz", packed.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	restore("app.db.gz", 1, "may lack what is in a WAL")
+	restore("app.db", 0, "restored app.db into new")
 }
 
 // A bar for people, lines for files: the first bytes come after a tenth of a
