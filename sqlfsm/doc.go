@@ -64,9 +64,12 @@
 //
 // An entry is all of its statements or nothing: each runs in a SAVEPOINT of
 // the batch's transaction. Nothing of a connection survives an entry: the
-// clock, the random stream, last_insert_rowid() and the instruction budget
-// start anew. What could not be made equal is refused (guard.go), and what would
-// not come to an end: running by the budget, compiling by its length (views.go).
+// clock, the random stream, last_insert_rowid(), changes() and the budget start
+// anew, and full text indexes write out what they have in memory (fulltext.go).
+// What could not be made equal is refused (guard.go), and what would not come to
+// an end: running by the budget (budget.go), compiling by its length (views.go).
+// VACUUM and ANALYZE are batches of their own (maintenance.go).
+// docs/internals/determinism.md goes through all classes of SQL.
 // Plans depend on the file alone: after a schema change, or a batch that was
 // undone, the connection reads the schema anew, as after a restart. An error
 // that depends on the node (I/O, disk full, memory) is never a result:
