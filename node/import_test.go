@@ -130,7 +130,7 @@ func TestImport(t *testing.T) {
 func TestDumpImport(t *testing.T) {
 	from := startCluster(t, 1)
 	execSQL(t, from.nodes[0],
-		`CREATE TABLE users (id serial PRIMARY KEY, name varchar(30) NOT NULL UNIQUE, born date, rate numeric(10,2), ok boolean DEFAULT true, seen timestamptz, data jsonb, raw bytea, n bigint CHECK (n + 1 > 0), boss integer REFERENCES users (id))`,
+		`CREATE TABLE users (id serial PRIMARY KEY, name varchar(30) NOT NULL UNIQUE, born date, rate numeric(10,2), ok boolean DEFAULT true, seen timestamptz, data jsonb, raw bytea, n bigint CONSTRAINT n CHECK (n + 1 > 0), boss integer REFERENCES users (id))`,
 		`CREATE TABLE notes (body text, size integer GENERATED ALWAYS AS (length(body)) STORED, owner integer NOT NULL REFERENCES users (id) ON DELETE CASCADE)`,
 		`CREATE TABLE keyed (a text, b real, PRIMARY KEY (a, b)) WITHOUT ROWID`,
 		`CREATE INDEX notes_owner ON notes (owner)`,
@@ -148,6 +148,9 @@ lines', 3)`,
 		`INSERT INTO keyed VALUES ('a', 0.1), ('a', 1e30), ('b', -0.0)`,
 	)
 	dump := dumpText(t, from.nodes[0])
+	if !strings.Contains(dump, "\n-- refused by sqlite3: table users: no such function: q_add\n") {
+		t.Errorf("the dump does not say that sqlite3 refuses a table:\n%.500s", dump)
+	}
 	want := contents(t, from.nodes[0])
 	for _, batchBytes := range []int{1, 300, 1 << 20} {
 		to := startCluster(t, 1)

@@ -13,6 +13,7 @@
 // 3.37 on.
 //
 //	-- Quorate SQL dump, format 1                 what import goes by
+//	-- refused by sqlite3: …                      if so: what calls functions of ours
 //	PRAGMA foreign_keys=OFF;                      for sqlite3: rows come in any order
 //	BEGIN;                                        for sqlite3: all or nothing
 //	CREATE TABLE "_quorate_types" …               the PostgreSQL types of the columns; an

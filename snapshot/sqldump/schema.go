@@ -44,6 +44,7 @@ type schema struct {
 	sequence []string            // rows of sqlite_sequence as literals
 	analyzed bool
 	leftOut  []string // what cannot be dumped, and why
+	ownCalls []string // what sqlite3 refuses, because it calls functions of ours
 }
 
 func readSchema(src Source) (*schema, error) {
@@ -88,6 +89,9 @@ func readSchema(src Source) (*schema, error) {
 		s.tables = append(s.tables, t)
 	}
 	s.sortRest()
+	if err := s.findOwnCalls(src); err != nil {
+		return nil, err
+	}
 	if hasTypes {
 		if err := s.readTypes(src); err != nil {
 			return nil, err
@@ -97,6 +101,40 @@ func readSchema(src Source) (*schema, error) {
 		return s, s.readSequence(src)
 	}
 	return s, nil
+}
+
+// findOwnCalls finds the tables and indexes that call functions which the source
+// has beyond SQLite's: the shell looks functions up when it makes them, which it
+// does not for views, triggers and defaults.
+func (s *schema) findOwnCalls(src Source) error {
+	functions := make(map[string]bool)
+	err := src.Query(`SELECT DISTINCT lower(name) FROM pragma_function_list GROUP BY lower(name) HAVING max(builtin) = 0`, func(row []value.Value) error {
+		functions[row[0].Text()] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	look := func(o object) {
+		tokens := significantTokens(o.sql)
+		for i := range tokens[1:] {
+			if name := strings.ToLower(tokens[i]); functions[name] && tokens[i+1] == "(" {
+				s.ownCalls = append(s.ownCalls, fmt.Sprintf("%s %s: no such function: %s", o.kind, o.name, name))
+				return
+			}
+		}
+	}
+	for _, t := range s.tables {
+		if !t.virtual {
+			look(t.object)
+		}
+	}
+	for _, o := range s.rest {
+		if o.kind == "index" {
+			look(o)
+		}
+	}
+	return nil
 }
 
 // ours reports that a name is SQLite's or Quorate's own.

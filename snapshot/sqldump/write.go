@@ -69,6 +69,9 @@ func (d *dumper) write(s *schema) error {
 	for _, what := range s.leftOut {
 		d.line("-- left out: " + strings.ReplaceAll(what, "\n", " "))
 	}
+	for _, what := range s.ownCalls {
+		d.line("-- refused by sqlite3: " + strings.ReplaceAll(what, "\n", " "))
+	}
 	d.line("PRAGMA foreign_keys=OFF;")
 	d.line("BEGIN;")
 	if len(s.types) > 0 {
