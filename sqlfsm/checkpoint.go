@@ -26,6 +26,8 @@ type checkpointer struct {
 	wal        vfs.File   // SQLite's WAL, to sync it; never the database file, whose locks end when any descriptor closes
 
 	frames  atomic.Int64 // in the WAL after the last commit
+	written atomic.Int64 // frames, since the FSM was opened
+	horizon atomic.Int64 // views that began when fewer were written are too old
 	next    int64        // start a checkpoint at so many frames; Apply's own
 	tail    atomic.Bool  // the large part is moved: Apply is to move the rest
 	durable atomic.Uint64
@@ -58,6 +60,7 @@ func (c *checkpointer) start(f *FSM) {
 	go func() {
 		defer close(c.done)
 		for range c.wake {
+			f.endOldViews()
 			if err := f.Checkpoint(); err != nil {
 				f.fail(err)
 				return
@@ -95,7 +98,13 @@ func (c *checkpointer) swap(connection *connection, wal vfs.File) {
 }
 
 // grown is the WAL hook.
-func (c *checkpointer) grown(frames int) { c.frames.Store(int64(frames)) }
+func (c *checkpointer) grown(frames int) {
+	more := int64(frames)
+	if before := c.frames.Swap(more); before <= more { // else it has started from its beginning
+		more -= before
+	}
+	c.written.Add(more)
+}
 
 // afterCommit starts a checkpoint, or ends one, between two batches.
 func (c *checkpointer) afterCommit(f *FSM) error {
@@ -108,12 +117,12 @@ func (c *checkpointer) afterCommit(f *FSM) error {
 		return c.moveRest(f)
 	case frames >= c.next:
 		c.next = frames + step
-		if frames >= lateFactor*step {
-			return c.moveRest(f) // the goroutine does not keep up, or a reader keeps it back
-		}
 		select {
 		case c.wake <- struct{}{}:
 		default:
+		}
+		if frames >= lateFactor*step {
+			return c.moveRest(f) // the goroutine does not keep up, or a reader keeps it back
 		}
 	}
 	return nil

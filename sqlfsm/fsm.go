@@ -35,6 +35,12 @@ type Options struct {
 	// database file. Larger: fewer pages written twice, a longer recovery of
 	// the WAL after a crash (about 1 s a GiB). Default: 16 MiB.
 	CheckpointBytes int
+	// ReaderAgeBytes is how much may be written while one view of the database is
+	// open: a query with error 57014, or all further ones of its snapshot, end then,
+	// for the WAL keeps all of it until the last view from before is closed. Images
+	// and Pinned are not views. Larger: longer queries beside many writes, and as
+	// much more disk. Default: 1 GiB.
+	ReaderAgeBytes int
 	// OnCheckpoint, when not nil, is told how long each checkpoint took.
 	OnCheckpoint func(took time.Duration)
 	// FS is what images are written, and databases are replaced, through. SQLite
@@ -52,6 +58,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.CheckpointBytes <= 0 {
 		o.CheckpointBytes = 16 << 20
+	}
+	if o.ReaderAgeBytes <= 0 {
+		o.ReaderAgeBytes = 1 << 30
 	}
 	if o.FS == nil {
 		o.FS = vfs.OS{}
@@ -176,7 +185,7 @@ func (f *FSM) openConnections() (err error) {
 	if err := f.initialize(); err != nil {
 		return fmt.Errorf("sqlfsm: open %s: %w", f.path, err)
 	}
-	p, err := openPool(f.path, f.options, &f.readers.open)
+	p, err := openPool(f.path, f.options, &f.readers.open, &f.horizon)
 	if err != nil {
 		return err
 	}

@@ -17,14 +17,18 @@ import (
 )
 
 // BenchmarkApplyBeside applies upserts, one a batch and one every half
-// millisecond, on a database of 200 MB: alone; while a file of that size is
+// millisecond, on a database of 200 MB or 1 GB: alone; while a file of that size is
 // copied again and again, to show what a busy machine does; and while image after
 // image is made. It reports how long Apply took at the 50th and 99th percentile
 // and at most, in µs, and how long a copy or an image took.
 //
 //	go test -run '^$' -bench ApplyBeside -benchtime 10000x ./sqlfsm
 func BenchmarkApplyBeside(b *testing.B) {
-	const rows = 150_000
+	b.Run("200 MB", func(b *testing.B) { applyBeside(b, 150_000) })
+	b.Run("1 GB", func(b *testing.B) { applyBeside(b, 750_000) })
+}
+
+func applyBeside(b *testing.B, rows int) {
 	f := openTest(b)
 	var l log
 	apply(b, f, l.sql(`CREATE TABLE kv (k INTEGER PRIMARY KEY, v BLOB NOT NULL) STRICT`)...)
@@ -63,7 +67,7 @@ func BenchmarkApplyBeside(b *testing.B) {
 			b.ResetTimer()
 			for i := range b.N {
 				<-tick.C
-				key := int64(uint32(i*2654435761) % rows)
+				key := int64(int(uint32(i*2654435761)) % rows)
 				e := l.entry(sqlplan.Bound{Plan: upsert, Args: []value.Value{value.Int(key), value.BlobBytes(fmt.Appendf(nil, "%0100d", i))}})
 				start := time.Now()
 				if _, err := f.Apply([]Entry{e}); err != nil {

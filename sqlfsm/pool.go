@@ -68,22 +68,24 @@ type pool struct {
 	open  *sync.WaitGroup
 	slots chan struct{} // one for each free reader
 	gone  chan struct{} // closed when the pool is retired
+	all   []*reader
 
 	mu      sync.Mutex // guards the fields below
 	free    []*reader  // invariant: len(free) >= len(slots)
 	retired bool
 }
 
-func openPool(path string, o Options, open *sync.WaitGroup) (*pool, error) {
+func openPool(path string, o Options, open *sync.WaitGroup, horizon *atomic.Int64) (*pool, error) {
 	p := &pool{open: open, slots: make(chan struct{}, o.Readers), gone: make(chan struct{})}
 	for range o.Readers {
-		r, err := openReader(path, o.CacheBytes/o.Readers)
+		r, err := openReader(path, o.CacheBytes/o.Readers, horizon)
 		if err != nil {
 			p.retire()
 			return nil, err
 		}
 		open.Add(1)
 		r.pool = p
+		p.all = append(p.all, r)
 		p.put(r)
 	}
 	return p, nil

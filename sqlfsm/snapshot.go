@@ -3,6 +3,8 @@ package sqlfsm
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"quorate/internal/errcode"
@@ -19,20 +21,29 @@ type reader struct {
 	pool          *pool
 	ctx           context.Context // of the snapshot that uses the reader
 	viewsVersion  uint64          // of the schema that views belongs to
+
+	// since is how many frames had been written when the view began: see age.go.
+	since atomic.Int64
+
+	mu       sync.Mutex // guards the fields below, and the connection while snapshot is not nil
+	snapshot *Snapshot
+	row      []value.Value // the last row, copied
+	bytes    []byte        // its TEXT and BLOB values
 }
 
 // cancelSteps is after how many instructions a query looks whether it has been
 // cancelled, about 20 µs.
 const cancelSteps = 1000
 
-func openReader(path string, cacheBytes int) (*reader, error) {
+func openReader(path string, cacheBytes int, horizon *atomic.Int64) (*reader, error) {
 	c, err := openConnection(path, sqlite.Existing, cacheBytes, readerStatements)
 	if err != nil {
 		return nil, err
 	}
 	r := &reader{connection: c, ctx: context.Background()}
+	r.since.Store(noView)
 	c.seedReader()
-	c.db.SetProgress(cancelSteps, func() bool { return r.ctx.Err() != nil })
+	c.db.SetProgress(cancelSteps, func() bool { return r.ctx.Err() != nil || r.since.Load() < horizon.Load() })
 	err = c.script("PRAGMA query_only=ON")
 	for _, s := range []struct {
 		to  **sqlite.Stmt
@@ -75,13 +86,15 @@ func (r *reader) run(s *sqlite.Stmt) (v value.Value, err error) {
 
 // Snapshot is a view of the database at one index. One goroutine uses it at a
 // time, one query at a time, and closes it soon: while it is open the WAL
-// cannot start from its beginning.
+// cannot start from its beginning, and when too much was written meanwhile, the
+// view ends with an error (Options.ReaderAgeBytes).
 type Snapshot struct {
 	fsm     *FSM
 	reader  *reader
 	version uint64
 	many    bool // a transaction is open
 	used    bool // the only query has been asked
+	ended   bool // because it was too old
 	rows    Rows
 }
 
@@ -107,6 +120,9 @@ func (f *FSM) Snapshot(ctx context.Context, schemaVersion uint64, many bool) (*S
 	r.ctx = ctx
 	r.setClock(time.Now().UnixMicro())
 	s := &Snapshot{fsm: f, reader: r, version: schemaVersion}
+	r.mu.Lock()
+	r.snapshot = s
+	r.mu.Unlock()
 	if many {
 		if err := s.begin(); err != nil {
 			s.Close()
@@ -118,6 +134,9 @@ func (f *FSM) Snapshot(ctx context.Context, schemaVersion uint64, many bool) (*S
 
 // begin starts a transaction and fixes what it sees.
 func (s *Snapshot) begin() error {
+	s.reader.mu.Lock()
+	defer s.reader.mu.Unlock()
+	s.reader.since.Store(s.fsm.written.Load())
 	if _, err := s.reader.run(s.reader.begin); err != nil {
 		return s.explain(nil, err)
 	}
@@ -142,6 +161,14 @@ func (s *Snapshot) Query(b sqlplan.Bound) (*Rows, error) {
 		panic("sqlfsm: a second query on a snapshot for one")
 	}
 	s.used = true
+	s.reader.mu.Lock()
+	defer s.reader.mu.Unlock()
+	if !s.many {
+		s.reader.since.Store(s.fsm.written.Load())
+	}
+	if s.tooOld() {
+		return nil, errTooOld(s.fsm.options.ReaderAgeBytes)
+	}
 	s.reader.guard.start(reading) // for SQLite may compile a cached statement again
 	p := s.reader.cache.get(b.Plan.SQL)
 	if p == nil {
@@ -162,7 +189,7 @@ func (s *Snapshot) Query(b sqlplan.Bound) (*Rows, error) {
 		return nil, s.abandon(err)
 	}
 	if !s.many && s.fsm.gate.visible.Load() != s.version {
-		s.rows.Close()
+		s.rows.close()
 		return nil, ErrSchemaChanged
 	}
 	s.rows.ahead, s.rows.ended = more, !more
@@ -172,7 +199,7 @@ func (s *Snapshot) Query(b sqlplan.Bound) (*Rows, error) {
 // abandon gives up a query that failed before its first row.
 func (s *Snapshot) abandon(err error) error {
 	err = s.explainFirst(s.rows.statement, err)
-	s.rows.Close()
+	s.rows.close()
 	return err
 }
 
@@ -189,6 +216,9 @@ func (s *Snapshot) explainFirst(p *prepared, err error) error {
 func (s *Snapshot) explain(p *prepared, err error) error {
 	if s.reader.ctx.Err() != nil {
 		return s.reader.ctx.Err()
+	}
+	if s.tooOld() {
+		return errTooOld(s.fsm.options.ReaderAgeBytes)
 	}
 	var e *sqlite.Error
 	if errors.As(err, &e) {
@@ -210,11 +240,13 @@ func (s *Snapshot) Close() {
 	if s.reader == nil {
 		return
 	}
-	s.rows.Close()
-	if s.many {
-		// What is open is a read transaction: ending it cannot lose anything.
-		s.reader.run(s.reader.commit)
+	s.reader.mu.Lock()
+	s.rows.close()
+	if !s.ended {
+		s.end()
 	}
+	s.reader.snapshot = nil
+	s.reader.mu.Unlock()
 	s.reader.ctx = context.Background()
 	s.fsm.readers.put(s.reader)
 	s.reader = nil
@@ -231,14 +263,24 @@ type Rows struct {
 // Next returns the next row, or nil after the last. The row and its bytes are
 // valid until the next call.
 func (r *Rows) Next() ([]value.Value, error) {
-	if r.ended || r.statement == nil {
+	if r.statement == nil {
 		return nil, nil
+	}
+	s := r.snapshot
+	s.reader.mu.Lock()
+	defer s.reader.mu.Unlock()
+	if r.ended {
+		return nil, nil
+	}
+	if s.tooOld() {
+		r.ended = true
+		return nil, errTooOld(s.fsm.options.ReaderAgeBytes)
 	}
 	if !r.ahead {
 		more, err := r.statement.Step()
 		if err != nil {
 			r.ended = true
-			return nil, r.snapshot.explain(r.statement, err)
+			return nil, s.explain(r.statement, err)
 		}
 		if !more {
 			r.ended = true
@@ -246,7 +288,7 @@ func (r *Rows) Next() ([]value.Value, error) {
 		}
 	}
 	r.ahead = false
-	return r.statement.Row(), nil
+	return s.reader.copyRow(r.statement.Row()), nil
 }
 
 // Close ends the query.
@@ -254,6 +296,19 @@ func (r *Rows) Close() {
 	if r.statement == nil {
 		return
 	}
+	r.snapshot.reader.mu.Lock()
+	defer r.snapshot.reader.mu.Unlock()
+	r.close()
+}
+
+// close is Close for who holds the reader's lock.
+func (r *Rows) close() {
+	if r.statement == nil {
+		return
+	}
 	r.snapshot.reader.cache.release(r.statement)
 	r.statement = nil
+	if !r.snapshot.many {
+		r.snapshot.reader.since.Store(noView)
+	}
 }
