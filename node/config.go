@@ -54,6 +54,8 @@ type Config struct {
 	SnapshotRate int64
 	// SegmentBytes is the size of the log's segments (wal.Options).
 	SegmentBytes int64
+	// ReaderAgeBytes bounds how old a query's view may grow (sqlfsm.Options).
+	ReaderAgeBytes int64
 	// MinFreeBytes is how much of the disks of DataDir and WALDir is kept free:
 	// with less, this node is full and takes no more entries.
 	MinFreeBytes int64

@@ -52,7 +52,7 @@ func (n *Node) openStorage(ctx context.Context) (state raft.State, err error) {
 	if err := n.openLog(ctx, database); err != nil {
 		return state, err
 	}
-	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{OnCheckpoint: n.metrics.checkpointed, FS: fs}); err != nil {
+	if n.fsm, err = sqlfsm.Open(database, sqlfsm.Options{OnCheckpoint: n.metrics.checkpointed, FS: fs, ReaderAgeBytes: int(n.cfg.ReaderAgeBytes)}); err != nil {
 		return state, n.dirError(err, hintDatabase)
 	}
 	if n.registry, err = transport.OpenRegistry(fs, filepath.Join(dir, "peers.json")); err != nil {

@@ -92,7 +92,7 @@ func nodeConfig(c *config.Loaded, logger zerolog.Logger, registry *prometheus.Re
 		ElectionMin: c.Election.Min, ElectionMax: c.Election.Max, Heartbeat: c.Heartbeat,
 		MaxBatchEntries: int(c.BatchEntries), MaxBatchBytes: int(c.BatchBytes), MaxBatchDelay: time.Duration(c.BatchDelay),
 		SnapshotEntries: int(c.SnapshotEntries), SnapshotBytes: int64(c.SnapshotBytes), SnapshotRate: int64(c.SnapshotRate),
-		SegmentBytes: int64(c.SegmentBytes), MinFreeBytes: int64(c.MinFreeBytes),
+		SegmentBytes: int64(c.SegmentBytes), MinFreeBytes: int64(c.MinFreeBytes), ReaderAgeBytes: int64(c.ReaderAgeBytes),
 		QuorumTimeout: c.QuorumTimeout,
 		Version:       buildinfo.Get().Version,
 		Logger:        logger,
