@@ -29,6 +29,10 @@
 // asked to the leader (operator.go, join.go). A node leaves in good order
 // (drain.go), and goes on when a disk is full (disk.go).
 //
+// Members compare what their databases have become (divergence.go). One that is
+// wrong is quarantined and gets another (quarantine.go, reseed.go); while members
+// run different engines, some statements are refused (engines.go).
+//
 // Only this package knows all the others: raft, raft/wal, transport, sqlfsm,
 // snapshot, pgwire and admin meet here, and nobody but cmd imports it.
 package node
