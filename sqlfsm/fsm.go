@@ -16,6 +16,7 @@ import (
 	"quorate/internal/sqlite"
 	"quorate/internal/value"
 	"quorate/internal/vfs"
+	"quorate/sqlfsm/origins"
 	"quorate/sqlplan"
 	"quorate/sqlplan/pgfunc"
 )
@@ -437,6 +438,7 @@ var engine = sync.OnceValue(func() string {
 	fmt.Fprintln(build, sqlite.SourceID())
 	fmt.Fprintln(build, strings.Join(sqlite.CompileOptions(), "\n"))
 	fmt.Fprintln(build, settings, limits, statementSteps, definitionFactor, fullTextWeight, statementBytes, stepsGrain, writerCacheBytes, expandedWords)
+	fmt.Fprintln(build, origins.Window, origins.MaxOutcomeBytes, origins.MaxOrigins)
 	var functions []string
 	for _, f := range pgfunc.Implementations() {
 		functions = append(functions, fmt.Sprintf("%s/%d/%t", f.Name, f.Args, f.Deterministic))

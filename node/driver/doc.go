@@ -11,9 +11,10 @@
 //	            |                     |
 //	            v                     v
 //	+---------------------------------------------+
-//	| Driver.Turn   proposer  acceptor  reader    |---> Effects
+//	| Driver.Turn   registrar  proposer           |---> Effects
+//	|               acceptor   reader             |
 //	|                  raft.Raft                  |
 //	+---------------------------------------------+
 //
-// It imports raft, transport and sqlfsm for their types; node and sim import it.
+// It imports raft, transport, sqlfsm and sqlfsm/origins for their types; node and sim import it.
 package driver

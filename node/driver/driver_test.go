@@ -84,6 +84,7 @@ type worldNode struct {
 	cuts        []raft.Index
 	images      []raft.NodeID // members that it wanted an image sent to
 	installs    []raft.Snapshot
+	late        int // how many registrations of this node are refused from now on
 }
 
 // worldRead is a session that waits for a read index.
@@ -263,7 +264,12 @@ func (n *worldNode) applySome(count int) {
 		n.appliedLog = append(n.appliedLog, name)
 		if raft.NodeID(h.Origin) == n.id && h.Incarnation == n.incarnation {
 			if p := n.commands.Get(h.Seq); p != nil {
-				n.commands.Settle(p, Outcome{})
+				var out Outcome
+				if h.Kind == sqlfsm.KindRegister && n.late > 0 {
+					n.late--
+					out.Err = sqlfsm.ErrLateRegistration
+				}
+				n.commands.Settle(p, out)
 				if n.open[p.Seq] == nil {
 					continue // the registration is the driver's; a story looks itself
 				}

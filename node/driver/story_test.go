@@ -2,10 +2,12 @@ package driver
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"quorate/raft"
 	"quorate/sqlfsm"
+	"quorate/sqlfsm/origins"
 	"quorate/sqlplan"
 	"quorate/transport"
 )
@@ -488,5 +490,97 @@ func TestTwoCopiesInOneTurn(t *testing.T) {
 	w.pass(50)
 	if origin.commands.Pending() != 0 {
 		t.Error("the command has no outcome after the transfer has failed")
+	}
+}
+
+// kinds returns what a node has in the log, by kind, in the order of application.
+func (w *world) kinds(of raft.NodeID) (kinds []sqlfsm.Kind) {
+	for _, e := range w.nodes[0].entries[:w.nodes[0].appliedTo] {
+		if e.Type != raft.EntryNormal {
+			continue
+		}
+		if h, err := sqlfsm.DecodeHeader(e.Data); err == nil && h.Origin == uint64(of) {
+			kinds = append(kinds, h.Kind)
+		}
+	}
+	return kinds
+}
+
+// TestRegistration starts nodes whose sessions write at once. Each node registers
+// first, again when that is refused, and then its sessions' commands go.
+func TestRegistration(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	w.node(2).late = 2
+	for _, n := range w.nodes {
+		n.command()
+	}
+	w.leader(0)
+	w.pass(20)
+	for _, n := range w.nodes {
+		want := []sqlfsm.Kind{sqlfsm.KindRegister, sqlfsm.KindSQL}
+		if n.id == 2 {
+			want = append([]sqlfsm.Kind{sqlfsm.KindRegister, sqlfsm.KindRegister}, want...)
+		}
+		if got := w.kinds(n.id); !slices.Equal(got, want) {
+			t.Errorf("node %v has %v in the log, want %v", n.id, got, want)
+		}
+	}
+}
+
+// TestRegistrationWithoutRoom starts a cluster whose disks are full: sessions are
+// told so, and when there is room the nodes register by themselves.
+func TestRegistrationWithoutRoom(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	for _, n := range w.nodes {
+		n.setFull(true)
+	}
+	var commands []*Pending
+	for _, n := range w.nodes {
+		commands = append(commands, n.command())
+	}
+	w.pass(100)
+	for i, p := range commands {
+		if err, over := outcome(p); !over || !errors.Is(err, ErrFull) {
+			t.Errorf("the command of a session of node %d: %v, %v", i+1, err, over)
+		}
+	}
+	for _, n := range w.nodes {
+		n.setFull(false)
+	}
+	w.pass(10)
+	for _, n := range w.nodes {
+		n.execute()
+	}
+	w.pass(10)
+	for _, n := range w.nodes {
+		if n.commands.Pending() > 0 {
+			t.Errorf("with room again node %v has %d commands without an outcome", n.id, n.commands.Pending())
+		}
+	}
+}
+
+// TestWindowIsKept: a node does not go further beyond a command that is pending
+// than the state machine remembers.
+func TestWindowIsKept(t *testing.T) {
+	c := NewCommands(1)
+	stuck := c.Reserve()
+	if !c.Charge(stuck, []byte("x"), 1<<30) {
+		t.Fatal("the first command is refused")
+	}
+	for range origins.Window - 1 {
+		p := c.Reserve()
+		if !c.Charge(p, nil, 1<<30) {
+			t.Fatalf("command %d is refused", p.Seq)
+		}
+		c.Remove(p)
+	}
+	ahead := c.Reserve()
+	if c.Charge(ahead, nil, 1<<30) {
+		t.Errorf("command %d is taken while %d is pending", ahead.Seq, stuck.Seq)
+	}
+	c.Remove(ahead)
+	c.Remove(stuck)
+	if p := c.Reserve(); !c.Charge(p, nil, 1<<30) || p.LowWater != p.Seq {
+		t.Errorf("command %d is refused, or its low-water mark is %d", p.Seq, p.LowWater)
 	}
 }

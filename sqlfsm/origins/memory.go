@@ -10,9 +10,9 @@ import (
 // Name names a command for ever.
 type Name struct{ Origin, Incarnation, Seq uint64 }
 
-// maxOrigins bounds the origins that are known: a few times as many as a cluster
+// MaxOrigins bounds the origins that are known: a few times as many as a cluster
 // has members. Those that were removed go with the entry that removes them.
-const maxOrigins = 256
+const MaxOrigins = 256
 
 // Why a registration does not count.
 var (
@@ -80,7 +80,7 @@ func (m *Memory) Register(id, incarnation, seen, index uint64) error {
 		return nil // another copy
 	case o != nil && seen < o.registered, o == nil && seen < m.horizon:
 		return ErrLate
-	case o == nil && len(m.origins) >= maxOrigins:
+	case o == nil && len(m.origins) >= MaxOrigins:
 		return ErrTooMany
 	}
 	if o == nil {

@@ -244,19 +244,19 @@ func TestDamagedRows(t *testing.T) {
 // TestTooMany: origins are bounded, and a change of the members makes room.
 func TestTooMany(t *testing.T) {
 	var m Memory
-	for id := range uint64(maxOrigins) {
+	for id := range uint64(MaxOrigins) {
 		if err := m.Register(id+1, 1, 0, id+1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := m.Register(maxOrigins+1, 1, maxOrigins, maxOrigins+1); !errors.Is(err, ErrTooMany) {
+	if err := m.Register(MaxOrigins+1, 1, MaxOrigins, MaxOrigins+1); !errors.Is(err, ErrTooMany) {
 		t.Errorf("one origin more: %v", err)
 	}
-	if err := m.Register(1, 2, maxOrigins, maxOrigins+2); err != nil {
+	if err := m.Register(1, 2, MaxOrigins, MaxOrigins+2); err != nil {
 		t.Errorf("a new life of one that is known: %v", err)
 	}
-	m.Retain([]uint64{1, 2}, maxOrigins+3)
-	if err := m.Register(maxOrigins+1, 1, maxOrigins+3, maxOrigins+4); err != nil {
+	m.Retain([]uint64{1, 2}, MaxOrigins+3)
+	if err := m.Register(MaxOrigins+1, 1, MaxOrigins+3, MaxOrigins+4); err != nil {
 		t.Errorf("after members were removed: %v", err)
 	}
 }
