@@ -13,13 +13,13 @@ func (d EffectsDigest) String() string { return hex.EncodeToString(d[:]) }
 
 // effectsHash is the hash that effects are folded with: two lanes of 64 bits,
 // each multiplied with the data to 128 bits and folded. It has to tell nodes
-// apart that differ by accident, at the cost of about 4 GB a second on any
-// processor: two different inputs meet with a probability near 2^-128. It does
+// apart that differ by accident, and cheaply, some 4 GB a second, without help of
+// the processor's: two different inputs meet with a probability near 2^-128. It does
 // not resist somebody who looks for such inputs, who would have to be allowed to
 // write the database in the first place.
 //
-// SHA-256 takes four times as long where the processor helps, and fifteen times
-// where it does not; hash/maphash is seeded anew in each process.
+// SHA-256 took four times as long on a processor that has instructions for it, and
+// not all have; hash/maphash is seeded anew in each process.
 type effectsHash struct {
 	a, b  uint64
 	bytes uint64 // added
