@@ -502,8 +502,8 @@ func TestWritesOnceThroughQuarantine(t *testing.T) {
 					acknowledged.Add(1)
 				case errors.As(err, &refused) && (refused.Code == errcode.CannotConnectNow || refused.Code == errcode.DataCorrupted):
 					// Not carried out: the node is quarantined or, while the third one has
-					// not said yet what it has, in doubt. A client would go elsewhere.
-					time.Sleep(time.Millisecond)
+					// not said yet what it has, in doubt.
+					until(t, "the node serves again", func() bool { return n.service.refusal(false) == nil })
 				default:
 					t.Errorf("a write: %v", err)
 				}
