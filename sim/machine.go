@@ -154,7 +154,8 @@ func (s *machineState) recall(data []byte) (a applied, ok bool) {
 	}
 	name := nameOf(&a.header)
 	if a.header.Kind == sqlfsm.KindRegister {
-		return a, s.seen.Registered(name.Origin, name.Incarnation)
+		a.late = !s.seen.Registered(name.Origin, name.Incarnation)
+		return a, true
 	}
 	known := s.seen.Recall(name)
 	if known == "" {

@@ -135,7 +135,12 @@ func (f *FSM) Recall(command []byte) (r Result, applied bool, err error) {
 		return r, false, err
 	}
 	if r.Header.Kind == KindRegister {
-		return r, f.origins.Registered(r.Header.Origin, r.Header.Incarnation), nil
+		// One that is not there may have been refused, of which nothing is kept, or may
+		// still come. Another one does no harm in either case.
+		if !f.origins.Registered(r.Header.Origin, r.Header.Incarnation) {
+			r.Err = ErrLateRegistration
+		}
+		return r, true, nil
 	}
 	outcome := f.origins.Recall(r.Header.name())
 	if outcome == "" {

@@ -166,6 +166,7 @@ func TestRecall(t *testing.T) {
 		want string
 	}{
 		{"a registration", registration, "applied 70"},
+		{"one that did not count, if it came", (&life{l, 7, 71}).register(0), "applied 71 " + ErrLateRegistration.Error()},
 		{"a command", done, "applied 70 2"},
 		{"one that failed", failed, "applied 70 23505"},
 		{"one that is not there", never, "not applied"},
@@ -176,7 +177,11 @@ func TestRecall(t *testing.T) {
 			t.Fatal(err)
 		}
 		if applied {
-			got = strings.TrimSpace(fmt.Sprint("applied ", r.Header.Incarnation, " ", strings.TrimPrefix(remembered(r), "not remembered: ")))
+			text := strings.TrimPrefix(remembered(r), "not remembered: ")
+			if r.Err != nil && !r.Duplicate {
+				text = r.Err.Error()
+			}
+			got = strings.TrimSpace(fmt.Sprint("applied ", r.Header.Incarnation, " ", text))
 		}
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
