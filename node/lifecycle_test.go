@@ -242,15 +242,15 @@ func TestForeignDatabase(t *testing.T) {
 		}
 	}
 	ours, theirs := testConfig(t, "n1", t.TempDir()), testConfig(t, "n1", t.TempDir())
-	run(ours, 3) // one entry a term: the last has term 3
-	run(theirs, 1)
+	run(ours, 3) // two entries a term at most: a no-op, and a registration unless the stop came first
 	n, stop, done := openOn(t, testConfig(t, "n1", theirs.DataDir), vfs.OS{})
 	execute(t, n, raw(n, sqlplan.Write, "CREATE TABLE kv(k INTEGER PRIMARY KEY, v TEXT) STRICT", true))
 	stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	// Both have applied index 3, of different terms.
+	// A no-op, a registration, the table: theirs has applied index 3 of term 1,
+	// which in ours has a later term.
 	database := filepath.Join("db", "quorate.db")
 	if err := (vfs.OS{}).Remove(filepath.Join(ours.DataDir, database)); err != nil {
 		t.Fatal(err)
