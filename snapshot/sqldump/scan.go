@@ -8,6 +8,9 @@ import "strings"
 type scanner struct {
 	sql string
 	at  int // behind the last token
+	// open is what would end the comment in which the text ends, a newline or */;
+	// "" when it ends in none. It is known at the end.
+	open string
 }
 
 // next returns the next token as it is written, "" at the end.
@@ -35,7 +38,7 @@ func (s *scanner) skip(rest, end string, from int) {
 		s.at += from + i + len(end)
 		return
 	}
-	s.at = len(s.sql)
+	s.at, s.open = len(s.sql), end
 }
 
 // tokenLength is the length of the token that begins a text.
@@ -105,6 +108,15 @@ func significantTokens(sql string) []string {
 		tokens = append(tokens, t)
 	}
 	return tokens
+}
+
+// commentEnd returns what has to follow a text so that it does not end in a
+// comment.
+func commentEnd(sql string) string {
+	s := scanner{sql: sql}
+	for s.next() != "" {
+	}
+	return s.open
 }
 
 // nameOf returns the name that a token is, quoted or not; "" when it is none.

@@ -110,9 +110,9 @@ func (d *dumper) line(text string) {
 }
 
 // define writes a CREATE statement as the database keeps it, and the types that
-// go with it.
+// go with it. SQLite keeps a comment that stood before the semicolon.
 func (d *dumper) define(s *schema, o object) {
-	d.line(o.sql + ";")
+	d.line(o.sql + commentEnd(o.sql) + ";")
 	if types := s.types[strings.ToLower(o.name)]; len(types) > 0 && o.kind != "index" && o.kind != "trigger" {
 		d.line(`INSERT INTO "_quorate_types" (relation, "column", type, modifier) VALUES` + "\n" + strings.Join(types, ",\n") + ";")
 	}
