@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"quorate/admin"
@@ -295,6 +296,9 @@ func (p *importPlanner) planSequence(from origin) error {
 	for i := range insert.Rows() {
 		row := insert.Values[i*insert.Width : (i+1)*insert.Width]
 		at := origin{line: from.line + insert.Lines[i], rows: 1, text: from.text, state: true}
+		if row[seq].Kind() == value.Integer && row[seq].Int() == math.MaxInt64 {
+			return &sqldump.LineError{Line: at.line, Problem: fmt.Sprintf("AUTOINCREMENT of table %s has given out the highest number", row[name].Text()), Hint: "No row could follow it. Give it a lower one."}
+		}
 		p.add(at, p.verbatim(`UPDATE main.sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1`, false), row[name], row[seq])
 		p.add(at, p.verbatim(`INSERT INTO main.sqlite_sequence (name, seq) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_sequence WHERE name = ?1)`, false), row[name], row[seq])
 	}

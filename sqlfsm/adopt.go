@@ -106,6 +106,9 @@ func planAdoption(ctx context.Context, path string) (types []columnType, notes [
 		unfit, err = c.dangling()
 	}
 	if err == nil && len(unfit) == 0 {
+		unfit, err = c.unfitRowIDs()
+	}
+	if err == nil && len(unfit) == 0 {
 		types, notes, unfit, err = c.planTypes()
 	}
 	if err == nil && len(unfit) > 0 {
@@ -161,6 +164,22 @@ func (c *connection) unfit() (findings []string, err error) {
 		found("%s", refused.Message)
 	}
 	return findings, nil
+}
+
+// unfitRowIDs says where no row could follow (highest.go).
+func (c *connection) unfitRowIDs() (findings []string, err error) {
+	rows, err := c.rowsAtHighest()
+	for _, table := range rows {
+		findings = append(findings, fmt.Sprintf("table %s has a row of the number 9223372036854775807: no row could follow it", table))
+	}
+	if err != nil {
+		return nil, err
+	}
+	used, err := c.usedUp()
+	for _, table := range used {
+		findings = append(findings, fmt.Sprintf("AUTOINCREMENT has given out the highest number in table %s (sqlite_sequence)", table))
+	}
+	return findings, err
 }
 
 // isKnownTable reports whether a table is an ordinary one, or a virtual one that we

@@ -388,6 +388,13 @@ func (f *FSM) checkEntry(defined bool) error {
 	if f.writer.db.DeferredForeignKeys() {
 		return errcode.Newf(errcode.ForeignKeyViolation, "a deferred foreign key constraint is violated at the end of the command")
 	}
+	if f.writer.guard.loading { // it may have written sqlite_sequence
+		if used, err := f.writer.usedUp(); err != nil {
+			return err
+		} else if len(used) > 0 {
+			return errHighestRowID()
+		}
+	}
 	if !defined {
 		return nil
 	}

@@ -60,3 +60,20 @@ func TestLoad(t *testing.T) {
 		t.Errorf("batches of other sizes made %d different databases", len(dumps))
 	}
 }
+
+// A load that would use AUTOINCREMENT's numbers up is refused: the next row would
+// stop every node, because SQLite calls that a full database. SQLite takes text and
+// floating-point numbers too.
+func TestLoadOfHighestSequence(t *testing.T) {
+	for _, highest := range []string{"9223372036854775807", "'9223372036854775807'", "1e19"} {
+		f, l := openTest(t), &log{}
+		results := apply(t, f, append(l.sql("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT) STRICT", "INSERT INTO t VALUES (1)"),
+			l.load("UPDATE sqlite_sequence SET seq = "+highest))...)
+		if got := show(results[2]); !strings.Contains(got, "22003") {
+			t.Errorf("%s: %s", highest, got)
+		}
+		if got := show(apply(t, f, l.sql("INSERT INTO t DEFAULT VALUES RETURNING id")...)[0]); got != "1 (2)" {
+			t.Errorf("after %s: %s", highest, got)
+		}
+	}
+}
