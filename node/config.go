@@ -69,8 +69,10 @@ type Config struct {
 	Metrics  prometheus.Registerer
 	Gatherer prometheus.Gatherer
 
-	// What tests change: the engine that this node says it runs ("": its own), and
-	// how often it tells its digests (0: standingInterval).
-	engine   string
-	standing time.Duration
+	// What tests change: the engine that this node says it runs ("": its own), how
+	// often it tells its digests (0: standingInterval), and how long it waits at first
+	// for another database (0: seedPatience).
+	engine       string
+	standing     time.Duration
+	seedPatience time.Duration
 }

@@ -120,7 +120,7 @@ func (n *Node) transferImage(ctx context.Context, o imageOrder) (snapshot.Image,
 		return snapshot.Image{}, errQuarantined
 	}
 	base, _ := n.log.Base()
-	out, err := n.snapshots.Outgoing(ctx, max(base, o.seed, raft.Index(n.seededAt.Load())))
+	out, err := n.snapshots.Outgoing(ctx, max(base, o.seed))
 	if err != nil {
 		return snapshot.Image{}, err
 	}
@@ -239,7 +239,7 @@ func (n *Node) install(s *raft.Snapshot) error {
 	n.cfg.Logger.Info().Str("component", "snapshot").Uint64("index", uint64(s.Index)).Dur("took_ms", time.Since(began)).Msg("image installed")
 	n.progress.advance(s.Index)
 	if q != nil { // whether it is right remains to be seen; then commands are recalled
-		n.seededAt.Store(uint64(s.Index))
+		n.snapshots.Retire()
 		q.seeded.Store(true)
 	} else if err := n.recall(); err != nil {
 		return err

@@ -73,7 +73,6 @@ type Node struct {
 	quarantine atomic.Pointer[quarantine] // nil: this node is not quarantined
 	mends      *queue[*quarantine]
 	discarded  atomic.Uint64      // how far entries were taken note of, and not applied
-	seededAt   atomic.Uint64      // the newest image that came in a quarantine; older ones of our own may be wrong
 	offered    *queue[raft.Index] // images that came meanwhile
 	seed       *seedWork
 	receiving  atomic.Int32 // images that are coming

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,6 +41,9 @@ const (
 	// seedPatience after how long without one it asks again.
 	seedPause    = 200 * time.Millisecond
 	seedPatience = 5 * time.Second
+	// seedPatienceMax is how long it waits, at last, before it gives an image up that
+	// may be on its way, so that its log can be cut further.
+	seedPatienceMax = 5 * time.Minute
 )
 
 // digestAnswer answers opDigest.
@@ -128,8 +132,9 @@ func (n *Node) askMember(ctx context.Context, id raft.NodeID, o order) (*orderAn
 func (n *Node) reseed(ctx context.Context, q *quarantine) {
 	log := n.cfg.Logger.With().Str("component", "divergence").Logger()
 	n.keepDamaged(ctx)
+	patience := cmp.Or(n.cfg.seedPatience, seedPatience)
 	for ctx.Err() == nil {
-		image, err := n.fetchSeed(ctx, q)
+		image, err := n.fetchSeed(ctx, q, patience)
 		if err == nil {
 			err = n.plantSeed(ctx, image)
 		}
@@ -137,6 +142,7 @@ func (n *Node) reseed(ctx context.Context, q *quarantine) {
 			if ctx.Err() == nil {
 				log.Warn().Err(err).Msg("no other database could be got yet; it is tried again")
 			}
+			patience = min(2*patience, seedPatienceMax)
 			continue
 		}
 		if n.agreed(ctx) {
@@ -162,11 +168,13 @@ func (n *Node) keepDamaged(ctx context.Context) {
 	if _, err := n.fs.Size(path); err == nil {
 		return
 	}
+	temporary := path + ".tmp"
+	// A former start may have left it; mostly there is none.
+	_ = n.fs.Remove(temporary)
 	if free, err := n.fs.Free(n.cfg.DataDir); err == nil && free-n.cfg.MinFreeBytes < 3*n.fsm.Size() { // the other database has to come yet
 		log.Warn().Msg("there is no room to keep a copy of the damaged database")
 		return
 	}
-	temporary := path + ".tmp"
 	_, err := n.fsm.Image(ctx, temporary)
 	if err == nil {
 		err = n.fs.Rename(temporary, path)
@@ -182,29 +190,35 @@ func (n *Node) keepDamaged(ctx context.Context) {
 }
 
 // fetchSeed asks the leader for an image, waits until it has come and returns its
-// index.
-func (n *Node) fetchSeed(ctx context.Context, q *quarantine) (raft.Index, error) {
+// index. It gives up when there was no trace of one for as long as patience says; an
+// image that comes later is too old then, so patience grows from time to time: to
+// make one of a large database takes long.
+func (n *Node) fetchSeed(ctx context.Context, q *quarantine, patience time.Duration) (raft.Index, error) {
 	n.offered.all() // those that came before are too old
 	floor := n.position()
 	q.floor.Store(uint64(floor))
-	if err := n.askSeed(ctx, floor); err != nil {
-		pause(ctx, seedPause*5)
-		return 0, err
-	}
-	for quiet := time.Now(); time.Since(quiet) < seedPatience; pause(ctx, seedPause) {
+	err := errors.New("node: no image has come")
+	var again time.Time // when the leader is asked next: another one may lead by then
+	for quiet := time.Now(); time.Since(quiet) < patience && ctx.Err() == nil; pause(ctx, min(seedPause, patience)) {
+		if applied, _ := n.fsm.Applied(); q.seeded.Load() {
+			return raft.Index(applied), nil // the core has had one installed, for its own reasons
+		}
 		for _, index := range n.offered.all() {
 			if index >= floor {
 				return index, nil
 			}
 		}
-		if n.receiving.Load() > 0 {
+		switch {
+		case n.receiving.Load() > 0:
 			quiet = time.Now()
-		}
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
+		case time.Now().After(again):
+			again = time.Now().Add(cmp.Or(n.cfg.seedPatience, seedPatience))
+			if refused := n.askSeed(ctx, floor); refused != nil {
+				err, again = refused, time.Now().Add(5*seedPause)
+			}
 		}
 	}
-	return 0, errors.New("node: no image has come")
+	return 0, cmp.Or(ctx.Err(), err)
 }
 
 func (n *Node) askSeed(ctx context.Context, floor raft.Index) error {
@@ -271,7 +285,7 @@ func (n *Node) plant(ctx context.Context) error {
 	if err := n.fsm.Install(path); err != nil {
 		return fmt.Errorf("node: the state machine cannot go on: %w", err)
 	}
-	n.seededAt.Store(uint64(w.index))
+	n.snapshots.Retire()
 	through := raft.Index(n.discarded.Load())
 	err := n.replay(ctx, through)
 	if errors.Is(err, wal.ErrCut) {

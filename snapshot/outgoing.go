@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"quorate/internal/vfs"
@@ -78,6 +79,7 @@ func (s *Store) use() *Outgoing {
 func (s *Store) makeOutgoing(ctx context.Context, base raft.Index) (*Outgoing, error) {
 	s.mu.Lock()
 	s.made++
+	retired := s.retired
 	path := s.path(fmt.Sprintf("%s%d", outgoingPrefix, s.made))
 	s.mu.Unlock()
 	if err := s.needRoom(s.options.Size()); err != nil {
@@ -98,6 +100,10 @@ func (s *Store) makeOutgoing(ctx context.Context, base raft.Index) (*Outgoing, e
 	if err == nil && s.closed {
 		file.Close()
 		err = ErrClosed
+	}
+	if err == nil && s.retired != retired {
+		file.Close()
+		err = errors.New("the state machine got another database meanwhile")
 	}
 	if err != nil {
 		s.options.FS.Remove(path)
@@ -135,6 +141,17 @@ func (s *Store) expire(o *outgoing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.outgoing == o && o.users == 0 {
+		s.retire()
+	}
+}
+
+// Retire keeps the image that there is, or is being made, from being handed out: the
+// state machine was found to be wrong, and has another database now.
+func (s *Store) Retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired++
+	if s.outgoing != nil {
 		s.retire()
 	}
 }

@@ -79,6 +79,7 @@ type Store struct {
 	partial  *partial // what is there of an image, nil: nothing
 	outgoing *outgoing
 	made     int // images, for their names
+	retired  int // how often Retire was called
 }
 
 // Open opens the directory and removes what a former process has left, but for

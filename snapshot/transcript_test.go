@@ -29,6 +29,7 @@ import (
 //	state index=N bytes=B [fails]      of the state machine, which images are made of
 //	outgoing base=N as=NAME            Outgoing, read whole
 //	release NAME                       Release
+//	retire [while-made]                Retire; or when the next image is nearly made
 //	pass-time                          nobody has used the image for Keep
 //	capacity free=B                    so much is free on the disk from now on; 0: all one wants
 //	restart                            Close and Open
@@ -63,6 +64,8 @@ type world struct {
 	index raft.Index // of the state machine
 	bytes int
 	fails error
+	// retireLate: Retire is called while the next image is made.
+	retireLate bool
 }
 
 const reserveBytes = 64 << 10
@@ -112,6 +115,10 @@ func (w *world) make(_ context.Context, path string) (Image, error) {
 	}
 	fmt.Fprintf(&w.out, "an image is made at index %d\n", w.index)
 	content := imageBytes(w.index, w.bytes)
+	if w.retireLate {
+		w.retireLate = false
+		w.store.Retire()
+	}
 	h := testHeader(w.index, content)
 	return h.image(), write(w.disk, path, content)
 }
@@ -179,6 +186,10 @@ func (w *world) run(d *datadriven.TestData) (err error) {
 		err = w.send(raft.Index(number("base")), name)
 	case "release":
 		w.outgoing[d.CmdArgs[0].Key].Release()
+	case "retire":
+		if w.retireLate = d.HasArg("while-made"); !w.retireLate {
+			w.store.Retire()
+		}
 	case "pass-time":
 		if w.expire != nil {
 			w.expire()
