@@ -80,7 +80,7 @@ func (n *Node) runApplier(ctx context.Context) error {
 func (n *Node) replace(ctx context.Context, w applierWork) error {
 	switch {
 	case w.recall:
-		return n.recallPassed(ctx)
+		return n.recallPassed()
 	case w.seed != nil:
 		n.seed = w.seed
 	default:
@@ -182,7 +182,7 @@ func (n *Node) tellSessions(entries []sqlfsm.Entry, results []sqlfsm.Result) {
 }
 
 // recall settles commands of this node's sessions that are in an image that was
-// just installed: this node will not meet their entries.
+// installed: this node does not meet their entries.
 func (n *Node) recall() error {
 	for _, p := range n.commands.Proposed() {
 		r, applied, err := n.fsm.Recall(p.Data())
@@ -203,5 +203,6 @@ func (n *Node) tellApplied(last driver.Applied) {
 	if q := n.discarding(); q != nil {
 		durable = max(durable, raft.Index(q.floor.Load())) // the database to come will have it
 	}
+	last.Passed = n.passedSome
 	n.inbox.put(func(e *driver.Events) { e.Applied, e.Durable = last, max(e.Durable, durable) })
 }

@@ -480,8 +480,20 @@ func TestMixedEngines(t *testing.T) {
 // came later is refused until it serves again, and nothing is carried out twice, or
 // not at all though it was acknowledged.
 func TestWritesOnceThroughQuarantine(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		beside int // the leader
+	}{
+		{"of a follower", 1},
+		{"of the leader, which hands over", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) { writeThroughQuarantine(t, c.beside) })
+	}
+}
+
+func writeThroughQuarantine(t *testing.T, beside int) {
 	d := startDivergent(t, 3)
-	victim := (d.leader(t) + 1) % 3
+	victim := (d.leader(t) + beside) % 3
 	d.damage(victim)
 	n := d.nodes[victim]
 	done := make(chan struct{})

@@ -239,6 +239,7 @@ func (n *Node) install(s *raft.Snapshot) error {
 	n.cfg.Logger.Info().Str("component", "snapshot").Uint64("index", uint64(s.Index)).Dur("took_ms", time.Since(began)).Msg("image installed")
 	n.progress.advance(s.Index)
 	if q != nil { // whether it is right remains to be seen; then commands are recalled
+		n.passedSome = true
 		n.snapshots.Retire()
 		q.seeded.Store(true)
 	} else if err := n.recall(); err != nil {

@@ -75,6 +75,9 @@ type Node struct {
 	discarded  atomic.Uint64      // how far entries were taken note of, and not applied
 	offered    *queue[raft.Index] // images that came meanwhile
 	seed       *seedWork
+	// passedSome is the applier's: entries passed by, and what came of the commands
+	// among them is still to be looked up.
+	passedSome bool
 	receiving  atomic.Int32 // images that are coming
 	fatal      chan error   // the end, from goroutines that are not Run's
 

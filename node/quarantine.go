@@ -136,6 +136,7 @@ func (n *Node) discard(q *quarantine, entries []sqlfsm.Entry) {
 
 // passed notes that this node is at an entry that it has not applied.
 func (n *Node) passed(q *quarantine, last driver.Applied) {
+	n.passedSome = true
 	n.discarded.Store(uint64(last.Index))
 	if floor := q.floor.Load(); q.final && floor > 0 {
 		q.floor.Store(uint64(last.Index))
@@ -144,27 +145,18 @@ func (n *Node) passed(q *quarantine, last driver.Applied) {
 }
 
 // recallPassed settles the commands whose entries this node has passed, from what the
-// database remembers. The applier's goroutine calls it, and has the driver's do the
-// settling: that one may just have found that a command is not in the log of a
-// former term, and propose it again. Then its second copy will bring the outcome.
-func (n *Node) recallPassed(ctx context.Context) error {
-	outcomes := map[*driver.Pending]driver.Outcome{}
-	for _, p := range n.commands.Proposed() {
-		r, applied, err := n.fsm.Recall(p.Data())
-		if err != nil {
-			return fmt.Errorf("node: what came of a command: %w", err)
-		}
-		if applied {
-			outcomes[p] = driver.Outcome{Results: r.Results, Err: r.Err}
-		}
+// database remembers, and lets the driver propose those again that can not be there
+// any more. The applier's goroutine calls it.
+func (n *Node) recallPassed() error {
+	if n.discarding() != nil {
+		return nil // it differs once more: nothing that it remembers counts
 	}
-	n.ask(ctx, func(*raft.Raft) {
-		for _, p := range n.commands.Proposed() {
-			if o, ok := outcomes[p]; ok {
-				n.commands.Settle(p, o)
-			}
-		}
-	})
+	if err := n.recall(); err != nil {
+		return err
+	}
+	n.passedSome = false
+	index, term := n.fsm.Applied()
+	n.tellApplied(driver.Applied{Index: raft.Index(index), Term: raft.Term(term)})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"quorate/internal/errcode"
 	"quorate/internal/sqlite"
 	"quorate/internal/value"
+	"quorate/sqlfsm/origins"
 )
 
 // effects folds what entries do into a running digest, which is equal on all nodes
@@ -99,6 +100,8 @@ func outcomeCode(err error) string {
 		return "window"
 	case errors.Is(err, ErrLateRegistration):
 		return "late"
+	case errors.Is(err, origins.ErrTooMany):
+		return "origins"
 	}
 	panic("sqlfsm: an outcome without a code: " + err.Error())
 }

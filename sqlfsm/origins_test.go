@@ -11,6 +11,7 @@ import (
 
 	"quorate/internal/errcode"
 	"quorate/internal/value"
+	"quorate/sqlfsm/origins"
 	"quorate/sqlplan"
 )
 
@@ -139,6 +140,25 @@ func TestOnce(t *testing.T) {
 	}
 	if r := apply(t, f, l.again(next.register(l.index-2)))[0]; !errors.Is(r.Err, ErrLateRegistration) {
 		t.Errorf("its registration, late: %v", r.Err)
+	}
+}
+
+// TestTooManyOrigins registers more origins than are remembered: the last one is
+// refused, and the node goes on.
+func TestTooManyOrigins(t *testing.T) {
+	f, l := openTest(t), &log{}
+	var entries []Entry
+	for id := range uint64(origins.MaxOrigins) {
+		entries = append(entries, (&life{l, id + 1, 1}).register(l.index))
+	}
+	apply(t, f, entries...)
+	late := &life{l, origins.MaxOrigins + 1, 1}
+	results := apply(t, f, late.register(l.index), late.command(1, 1, bound(`CREATE TABLE t (k)`)))
+	if err := results[0].Err; !errors.Is(err, origins.ErrTooMany) {
+		t.Errorf("one origin too many registers: %v", err)
+	}
+	if err := results[1].Err; !errors.Is(err, ErrUnregistered) {
+		t.Errorf("and sends a command: %v", err)
 	}
 }
 

@@ -87,7 +87,8 @@ func (a *acceptor) take(list []transport.Proposal, b *batch) int {
 	for ; n < len(list) && b.hasRoom(); n++ {
 		p := list[n]
 		h, err := sqlfsm.DecodeHeader(p.Data)
-		if err != nil || h.Seq != p.Seq {
+		// A command of no life would be applied with every copy of it.
+		if err != nil || h.Seq != p.Seq || h.Origin != uint64(p.Origin) || h.Incarnation == 0 {
 			a.driver.out.Refused(fmt.Errorf("node: member %v proposes command %d, which is malformed or named otherwise: %v", p.Origin, p.Seq, err))
 			continue
 		}

@@ -66,6 +66,9 @@ type Commands struct {
 
 // NewCommands begins a life of a node.
 func NewCommands(incarnation uint64) *Commands {
+	if incarnation == 0 {
+		panic("node: a life without a name, whose commands would not be remembered")
+	}
 	return &Commands{Incarnation: incarnation, bySeq: map[uint64]*Pending{}, next: 1, low: 1}
 }
 

@@ -166,7 +166,9 @@ func (d *Driver) logNews(e *Events) {
 func (d *Driver) applied(a Applied) {
 	d.core.Applied(a.Index)
 	d.registrar.applied = a.Index
-	d.proposer.applied(a.Term)
+	if !a.Passed {
+		d.proposer.applied(a.Term)
+	}
 	d.changer.applied(a)
 	d.cutter.applied = a.Index
 }

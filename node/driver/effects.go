@@ -79,6 +79,9 @@ type Events struct {
 type Applied struct {
 	Index raft.Index
 	Term  raft.Term // of the entry at Index
+	// Passed: not all that came before was applied one by one, and what became of
+	// this node's commands among it is still to be looked up.
+	Passed bool
 }
 
 // Fetched answers a raft.Fetch; no entries: they could not be read.

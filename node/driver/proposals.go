@@ -25,7 +25,10 @@ import (
 // not meet the entries that are in it. So before it tells the driver that the image
 // is installed, it looks its commands up in the state machine's memory of what was
 // applied, and settles those that are there. The others are not in the image, and
-// the fence holds for them as ever.
+// the fence holds for them as ever. A node that is quarantined lets entries pass and
+// gets a database that contains them; until it has looked its commands up there,
+// the fence stands still (Applied.Passed). Else a command that was carried out would
+// be taken for one that never can be, and its session told so.
 //
 // That memory also drops a command that is in the log twice. The fence sees to it
 // that none is, by us; without it every command that was under way when a leader

@@ -29,7 +29,7 @@ type registrar struct {
 
 	pending    *Pending // the registration that is under way, nil: none is
 	registered bool
-	full       bool       // the last one was refused for want of room; the next tick tries again
+	again      bool       // the last one was refused; the next tick tries again
 	held       []*Pending // the sessions' commands until then
 }
 
@@ -58,20 +58,20 @@ func (r *registrar) turn(ticks int) {
 	if ticks > 0 {
 		r.held = stillWanted(r.held)
 	}
-	if !r.registered && r.pending == nil && (ticks > 0 || !r.full) {
+	if !r.registered && r.pending == nil && (ticks > 0 || !r.again) {
 		r.propose()
 	}
 }
 
 // took takes the outcome of a registration.
 func (r *registrar) took(err error) {
-	r.full = errors.Is(err, ErrFull)
+	r.again = err != nil
 	switch {
 	case err == nil:
 		r.registered = true
 		r.driver.proposer.add(r.held)
 		r.held = nil
-	case r.full:
+	case errors.Is(err, ErrFull):
 		r.refuseHeld()
 	}
 }

@@ -292,6 +292,29 @@ func TestFullLeader(t *testing.T) {
 	}
 }
 
+// TestNamelessCommands sends a leader commands of which no later copy would be known:
+// it does not take them, whoever they come from.
+func TestNamelessCommands(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	leader := w.leader(0)
+	w.pass(5)
+	other := w.other(leader)
+	last := leader.driver.core.Last()
+	for _, h := range []sqlfsm.Header{
+		{Origin: uint64(other.id), Incarnation: 0, Seq: 7},                     // of no life
+		{Origin: uint64(leader.id), Incarnation: leader.incarnation, Seq: 7},   // of another node
+		{Origin: uint64(other.id), Incarnation: other.incarnation, Seq: 7 + 1}, // of another number
+	} {
+		data := sqlfsm.AppendCommand(nil, &h, []sqlplan.Bound{{Plan: &sqlplan.Plan{SQL: "x"}}})
+		leader.wrong++
+		leader.inbox.Proposals = append(leader.inbox.Proposals, transport.Proposal{Origin: other.id, Term: leader.driver.core.Term(), Seq: 7, LowWater: 1, Data: data})
+		leader.turn(0)
+		if leader.refused != leader.wrong || leader.driver.core.Last() != last {
+			t.Errorf("a proposal of member %v with a command called %d/%d/%d is taken", other.id, h.Origin, h.Incarnation, h.Seq)
+		}
+	}
+}
+
 // TestFullFollower shows that a node without room refuses its sessions' commands,
 // because it would not learn what became of them.
 func TestFullFollower(t *testing.T) {
@@ -408,6 +431,72 @@ func TestOvertakenByAnImage(t *testing.T) {
 				t.Errorf("its session has an answer: %v, want %v", over, c.in)
 			}
 		})
+	}
+}
+
+// TestPassedEntries shows a node that lets entries pass, its own command among them,
+// because it is to get a database that contains them. Until it has looked there,
+// the command may have been carried out: it is not taken back, whatever comes after
+// it, and its session is never told that it was not carried out.
+func TestPassedEntries(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	leader := w.leader(0)
+	w.pass(5)
+	n, next := w.other(leader), (*worldNode)(nil)
+	for _, x := range w.nodes {
+		if x != n && x != leader {
+			next = x
+		}
+	}
+	p := n.command()
+	n.turn(0)
+	for range 10 { // in which n applies nothing
+		for len(w.net) > 0 {
+			w.deliverOne()
+		}
+		for _, x := range w.nodes {
+			x.sync(len(x.unsynced))
+			x.turn(0)
+		}
+	}
+	if got := n.driver.core.Commit(); got != leader.driver.core.Commit() || leader.driver.core.Last() != got {
+		t.Fatalf("the command is not committed everywhere: %d of %d", got, leader.driver.core.Last())
+	}
+	term := leader.driver.core.Term()
+	leader.change(NewTransfer(next.id))
+	for range 200 {
+		for len(w.net) > 0 {
+			w.deliverOne()
+		}
+		for _, x := range w.nodes {
+			x.sync(len(x.unsynced))
+			x.turn(1)
+		}
+	}
+	last := n.committed[len(n.committed)-1]
+	if last.Term <= term {
+		t.Fatalf("the leader of term %d has no successor", term)
+	}
+	w.isolate(n) // so that a command that is taken back stays with the node
+	for range 50 {
+		n.turn(1)
+	}
+	n.inbox.Applied = Applied{Index: last.Index, Term: last.Term, Passed: true}
+	n.turn(0)
+	if n.commands.Withdraw(p) {
+		t.Error("the session is told that its command was not carried out, which was")
+	}
+	n.setFull(true)
+	n.turn(1)
+	if err, over := outcome(p); over {
+		t.Errorf("the session is told %v", err)
+	}
+	// The database has come, and does not contain the command, say.
+	n.setFull(false)
+	n.inbox.Applied = Applied{Index: last.Index, Term: last.Term}
+	n.turn(0)
+	if !n.commands.Withdraw(p) {
+		t.Error("the command is not taken back, though nothing of its term can come any more")
 	}
 }
 
