@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +13,6 @@ import (
 	"quorate/admin"
 	"quorate/internal/exitcode"
 	"quorate/internal/vfs"
-	"quorate/snapshot/archive"
 )
 
 // dumpTimeoutDefault is how long nothing may come.
@@ -83,10 +81,7 @@ func (d *dumping) toOutput(cmd *cobra.Command) error {
 }
 
 func (d *dumping) toFile(cmd *cobra.Command, name string) error {
-	file, err := archive.Create(vfs.OS{}, name, fmt.Sprintf(".dumping-%d", os.Getpid()), d.force)
-	if errors.Is(err, archive.ErrExists) {
-		return failed(err, "Give another name, or --force to write over it.")
-	}
+	file, err := createFile(name, ".dumping", d.force)
 	if err != nil {
 		return dumpWriteError(name, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -31,21 +32,52 @@ func openArchive(name string) (*archive.Reader, *os.File, error) {
 		if file, err = os.Open(name); err != nil {
 			return nil, nil, fileError(name, err)
 		}
-		if info, err := file.Stat(); err == nil && info.IsDir() {
-			file.Close()
-			return nil, nil, failed(fmt.Errorf("%s is a directory", name), "Give the file that quorate snapshot save has made.")
-		}
 	}
-	reader, err := archive.NewReader(file)
-	if err != nil {
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		file.Close()
+		return nil, nil, failed(fmt.Errorf("%s is a directory", archiveName(name)), "Give the file that quorate snapshot save has made.")
+	}
+	reader, readErr := archive.NewReader(file)
+	if err == nil && readErr == nil && info.Mode().IsRegular() {
+		readErr = reader.CheckFileSize(info.Size())
+	}
+	if err = readErr; err != nil {
 		file.Close()
 		return nil, nil, archiveError(name, err)
 	}
 	return reader, file, nil
 }
 
+// createFile begins a file that a person has named. Only an ordinary file may be
+// written over; where a link leads to one, the link stays.
+func createFile(name, draftSuffix string, force bool) (*archive.File, error) {
+	path := name
+	info, err := os.Stat(name)
+	switch {
+	case err != nil: // there is nothing, or Create says what is in the way
+	case info.IsDir():
+		return nil, failed(fmt.Errorf("%s is a directory", name), "Give the name of a file in it.")
+	case !info.Mode().IsRegular():
+		return nil, failed(fmt.Errorf("%s is not an ordinary file", name), "To write into a pipe or a device, redirect standard output.")
+	default:
+		if path, err = filepath.EvalSymlinks(name); err != nil {
+			return nil, err
+		}
+	}
+	file, err := archive.Create(vfs.OS{}, path, fmt.Sprintf("%s-%d", draftSuffix, os.Getpid()), force)
+	if errors.Is(err, archive.ErrExists) {
+		return nil, failed(fmt.Errorf("%s: %w", name, archive.ErrExists), "Give another name, or --force to write over it.")
+	}
+	return file, err
+}
+
 // fileError is an error of a file that a person has named.
 func fileError(name string, err error) error {
+	var explained *exitcode.Error
+	if errors.As(err, &explained) {
+		return err
+	}
 	var path *fs.PathError // its text repeats the name
 	if errors.As(err, &path) {
 		err = path.Err

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"quorate/internal/vfs"
 	"quorate/raft"
 	"quorate/snapshot/archive"
 )
@@ -72,10 +70,7 @@ func (s *saving) run(cmd *cobra.Command, name string) error {
 		}
 		return err
 	}
-	file, err := archive.Create(vfs.OS{}, name, fmt.Sprintf(".saving-%d", os.Getpid()), s.force)
-	if errors.Is(err, archive.ErrExists) {
-		return failed(err, "Give another name, or --force to write over it.")
-	}
+	file, err := createFile(name, ".saving", s.force)
 	if err != nil {
 		return writeError(name, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -189,6 +190,54 @@ func TestRestoreBesideWAL(t *testing.T) {
 	}
 	restore("app.db.gz", 1, "may lack what is in a WAL")
 	restore("app.db", 0, "restored app.db into new")
+}
+
+// --force writes over files, not over directories and devices; a link stays a link.
+func TestSaveOverOtherThanFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	operator := &fakeOperator{snapshot: savedArchive(t, "CREATE TABLE t (a ANY) STRICT")}
+	operator.snapshotBytes = len(operator.snapshot)
+	t.Setenv("QUORATE_ENDPOINT", newFakeCluster(t, "n1 leader n1 7 182440\n", operator).endpoint)
+	err := errors.Join(os.Mkdir("dir", 0o700), syscall.Mkfifo("pipe", 0o600), os.WriteFile("old.db", nil, 0o600), os.Symlink("old.db", "latest.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"dir": "dir is a directory", "pipe": "pipe is not an ordinary file", "latest.db": "saved latest.db"} {
+		var out bytes.Buffer
+		run(t.Context(), []string{"snapshot", "save", name, "--force"}, &out, &out)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %s", name, &out)
+		}
+	}
+	link, err := os.Readlink("latest.db")
+	saved, readErr := os.ReadFile("old.db")
+	if err := errors.Join(err, readErr); err != nil || link != "old.db" || !bytes.Equal(saved, operator.snapshot) {
+		t.Errorf("the link leads to %q, where there are %d bytes, %v", link, len(saved), err)
+	}
+	if info, err := os.Lstat("pipe"); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("the pipe: %v, %v", info, err)
+	}
+}
+
+// A header that tells of more than there is, and be it more than fits on the disk,
+// is called what it is: not a matter of room.
+func TestRestoreOfTooShortFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("QUORATE_CONFIG", "")
+	b := savedArchive(t, "CREATE TABLE t (a ANY) STRICT")
+	b[28] ^= 0x40 // of the number of pages, the highest byte
+	if err := os.WriteFile("meta.db", b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"snapshot", "verify", "meta.db"}, {"snapshot", "restore", "meta.db", "--data-dir", "new"}} {
+		var out bytes.Buffer
+		if code := run(t.Context(), command, &out, &out); code != 1 || !strings.Contains(out.String(), "meta.db: it is cut short: the database should have 4398046") {
+			t.Errorf("%v: exit %d, %s", command, code, &out)
+		}
+	}
+	if _, err := os.Stat("new"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory was made: %v", err)
+	}
 }
 
 // A bar for people, lines for files: the first bytes come after a tenth of a

@@ -140,6 +140,19 @@ func (r *Reader) InWAL() bool {
 	return err == nil && h[headerReadVersion] == withWAL
 }
 
+// CheckFileSize refuses a file that is too short for the database that its header
+// tells of, before anything is done for a database of that size.
+func (r *Reader) CheckFileSize(bytes int64) error {
+	if r.Compressed || bytes >= r.Bytes {
+		return nil
+	}
+	return r.errTooShort(bytes)
+}
+
+func (r *Reader) errTooShort(there int64) error {
+	return errCutShort(fmt.Sprintf("the database should have %d bytes, and %d are there", r.Bytes, there))
+}
+
 // Read implements io.Reader.
 func (r *Reader) Read(b []byte) (int, error) {
 	if r.err != nil {
@@ -157,7 +170,7 @@ func (r *Reader) Read(b []byte) (int, error) {
 	r.at += int64(n)
 	switch {
 	case errors.Is(err, io.EOF) && r.Bytes > 0:
-		r.err = errCutShort(fmt.Sprintf("the database should have %d bytes, and %d are there", r.Bytes, r.at))
+		r.err = r.errTooShort(r.at)
 	case errors.Is(err, io.EOF):
 		r.err = r.finish()
 	case err != nil:
