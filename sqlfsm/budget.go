@@ -1,6 +1,9 @@
 package sqlfsm
 
-import "quorate/internal/errcode"
+import (
+	"quorate/internal/errcode"
+	"quorate/internal/value"
+)
 
 // The budget of a statement is part of what commands mean (see limits): one that
 // is over it fails with 54001 at the same place on all nodes, so that no statement
@@ -16,6 +19,14 @@ const (
 	// has in temporary tables and in what it sorts, and four times those that it
 	// returns. Temporary ones are on disk.
 	statementBytes = 1 << 30
+	// statementHeldBytes is how large the values may be together that it has in
+	// memory at one time, also as groups of group_concat() and JSON's aggregates.
+	statementHeldBytes = 512 << 20
+	// An instruction may work on a value of 64 MiB, and take as long as a million
+	// others. So stepBytes bytes of a function's arguments and result are a step more,
+	// and freshBytes bytes of a large value that a look finds and the look before did
+	// not: a loop that makes one anew in each turn makes some twenty between looks.
+	stepBytes, freshBytes = 32, 2
 	// stepsGrain is how often the budget is looked at, in instructions. What lies
 	// between two looks, some 20 rows, comes on top.
 	stepsGrain = 250
@@ -32,11 +43,16 @@ type budget struct {
 	limit   int   // of steps, for statements that are not DDL
 	bytes   int64 // the limit of bytes
 	bound   int   // of steps, for the running one
+	held    int64 // the limit of bytes in memory at one time
+	called  int64 // bytes that our functions were given and have made
 	// Which limit the statement has reached.
-	tooLong, tooLarge bool
+	tooLong, tooLarge, tooMuchHeld bool
 }
 
-func (b *budget) reset() { b.steps, b.tooLong, b.tooLarge = 0, false, false }
+func (b *budget) reset() {
+	b.steps, b.called = 0, 0
+	b.tooLong, b.tooLarge, b.tooMuchHeld = false, false, false
+}
 
 // start begins counting for a statement.
 func (b *budget) start(p *prepared, s *statement) {
@@ -58,19 +74,33 @@ func (b *budget) stop(e *effects) bool {
 	if b.running == nil {
 		return false
 	}
-	b.steps += stepsGrain * b.weight
-	b.tooLong = b.steps >= b.bound
+	fresh, held := b.running.RegisterBytes()
+	b.steps += stepsGrain*b.weight + int(fresh/freshBytes)
+	b.tooLong = b.steps+int(b.called/stepBytes) >= b.bound
+	b.tooMuchHeld = held > b.held
 	b.tooLarge = b.running.TemporaryBytes()+e.volume > b.bytes
 	return b.exhausted()
 }
 
-func (b *budget) exhausted() bool { return b.tooLong || b.tooLarge }
+func (b *budget) exhausted() bool { return b.tooLong || b.tooLarge || b.tooMuchHeld }
+
+// call counts a call of one of our functions.
+func (b *budget) call(args []value.Value, result value.Value) {
+	for i := range args {
+		b.called += int64(len(args[i].Bytes()))
+	}
+	b.called += int64(len(result.Bytes()))
+}
 
 // verdict says what was too much.
 func (b *budget) verdict() *errcode.Error {
 	if b.tooLong {
 		return errcode.Newf(errcode.StatementTooComplex, "the statement takes more than %d steps", b.bound/b.weight).
 			WithHint("Split it into smaller statements, or add an index.")
+	}
+	if b.tooMuchHeld {
+		return errcode.Newf(errcode.StatementTooComplex, "the values that the statement has in memory at one time are more than %d MiB", b.held>>20).
+			WithHint("Split it into smaller statements.")
 	}
 	return errcode.Newf(errcode.StatementTooComplex, "the rows that the statement writes, sorts or returns are more than %d MiB", b.bytes>>20).
 		WithHint("Split it into smaller statements.")

@@ -22,7 +22,8 @@ type connection struct {
 	views *views // of the schema that the connection sees; nil: to be read
 	// fullText are the full text indexes of that schema, by folded name.
 	fullText map[string]bool
-	micros   int64 // the clock, µs since the Unix epoch
+	micros   int64   // the clock, µs since the Unix epoch
+	counter  *budget // of the writer, which counts what functions work on; nil on readers
 	// random is the stream of a command; on readers, which nobody compares, it
 	// starts from a number of the runtime's.
 	random *rand.ChaCha8
@@ -140,6 +141,9 @@ func (c *connection) call(f *pgfunc.Implementation, args []value.Value) (v value
 		}
 	}()
 	v, err = f.Impl(c, args)
+	if c.counter != nil && !c.db.Nested() {
+		c.counter.call(args, v)
+	}
 	if err != nil {
 		err = withoutNUL(err)
 	}

@@ -149,7 +149,7 @@ type ownStatements struct {
 // Open opens a database file, and creates it when it is missing.
 func Open(path string, o Options) (*FSM, error) {
 	o.setDefaults()
-	f := &FSM{path: path, options: o, counter: budget{limit: statementSteps, bytes: statementBytes}}
+	f := &FSM{path: path, options: o, counter: budget{limit: statementSteps, bytes: statementBytes, held: statementHeldBytes}}
 	f.gate.visible.Store(schemaChanging)
 	if err := f.open(); err != nil {
 		f.closeConnections()
@@ -183,6 +183,7 @@ func (f *FSM) openConnections() (err error) {
 	if err != nil {
 		return err
 	}
+	f.writer.counter = &f.counter
 	if err := f.initialize(); err != nil {
 		return fmt.Errorf("sqlfsm: open %s: %w", f.path, err)
 	}
@@ -437,7 +438,7 @@ var engine = sync.OnceValue(func() string {
 	build := sha256.New()
 	fmt.Fprintln(build, sqlite.SourceID())
 	fmt.Fprintln(build, strings.Join(sqlite.CompileOptions(), "\n"))
-	fmt.Fprintln(build, settings, limits, statementSteps, definitionFactor, fullTextWeight, statementBytes, stepsGrain, writerCacheBytes, expandedWords)
+	fmt.Fprintln(build, settings, limits, statementSteps, definitionFactor, fullTextWeight, statementBytes, statementHeldBytes, stepBytes, freshBytes, stepsGrain, writerCacheBytes, expandedWords)
 	fmt.Fprintln(build, origins.Window, origins.MaxOutcomeBytes, origins.MaxOrigins)
 	var functions []string
 	for _, f := range pgfunc.Implementations() {

@@ -38,8 +38,8 @@ func TestCacheDoesNotShow(t *testing.T) {
 	}
 }
 
-// tooMuch are statements that would not end, or not before the disk is full.
-var tooMuch = []string{
+// endlessOnes are statements that would not end, or not before the disk is full.
+var endlessOnes = []string{
 	`INSERT INTO o (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0`,
 	`INSERT INTO o (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT zeroblob(100000) FROM n ORDER BY random()`,
 	`INSERT INTO o (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION SELECT i + 1 FROM n) SELECT DISTINCT hex(randomblob(20000)) FROM n`,
@@ -52,10 +52,32 @@ var tooMuch = []string{
 	`DELETE FROM t WHERE v IN (SELECT a.v || b.v || c.v || randomblob(9000) FROM t a, t b, t c)`,
 }
 
+// largeValues are statements of few instructions, each of which works on much or
+// leaves much in memory.
+var largeValues = []string{
+	`INSERT INTO o (v) WITH RECURSIVE n(x) AS (VALUES ('a') UNION ALL SELECT x || 'y' FROM n) SELECT count(*) FROM n`,
+	`INSERT INTO o (v) SELECT sum(length(hex(zeroblob(10000 + c.id)))) FROM t a, t b, t c`,
+	`INSERT INTO o (v) SELECT count(*) FROM t a, t b, t c WHERE replace(hex(zeroblob(1000)), '00', a.v || b.v || c.v) LIKE 'x%'`,
+	`INSERT INTO o (v) SELECT count(*) FROM t a, t b, t c WHERE hex(zeroblob(100000)) LIKE '%' || c.v`,
+	`INSERT INTO o (v) SELECT count(*) FROM t a, t b, t c WHERE q_regexp_replace(hex(zeroblob(10000)), 'x', a.v || b.v || c.v) = 'x'`,
+	`INSERT INTO o (v) SELECT length(group_concat(x || 1)) + length(string_agg(x, '')) FROM (SELECT hex(zeroblob(10000)) AS x FROM t LIMIT 80)`,
+	`INSERT INTO o (v) SELECT json_group_array(x || 1) || json_group_array(x || 2) FROM (SELECT hex(zeroblob(10000)) AS x FROM t LIMIT 80)`,
+}
+
+// TestLargeValues: what an instruction works on counts, and not only that it is one.
+func TestLargeValues(t *testing.T) {
+	tooMuch(t, largeValues, func(f *FSM) { f.counter.limit, f.counter.held = 200_000, 2<<20 })
+}
+
 // TestTooMuch: a statement that takes too long or too much room ends with 54001 on
 // all nodes alike, with its neighbours as if it had never been there, whatever
 // the nodes' memory, batches and restarts are.
 func TestTooMuch(t *testing.T) {
+	tooMuch(t, endlessOnes, func(f *FSM) { f.counter.limit, f.counter.bytes = 5_000_000, 16<<20 })
+}
+
+func tooMuch(t *testing.T, statements []string, prepare func(*FSM)) {
+	t.Helper()
 	var l log
 	entries := l.sql(
 		`CREATE TABLE t (id INTEGER PRIMARY KEY, v ANY) STRICT`,
@@ -66,11 +88,11 @@ func TestTooMuch(t *testing.T) {
 		`INSERT INTO t (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 200) SELECT 'a row ' || i FROM n`,
 	)
 	made := len(entries)
-	for _, sql := range tooMuch {
+	for _, sql := range statements {
 		entries = append(entries, l.sql(sql, `INSERT INTO t (v) VALUES ('between')`)...)
 	}
-	results := onThree(t, entries, func(f *FSM) { f.counter.limit, f.counter.bytes = 5_000_000, 16<<20 })
-	for i, sql := range tooMuch {
+	results := onThree(t, entries, prepare)
+	for i, sql := range statements {
 		if got := results[made+2*i]; !strings.Contains(got, "error 54001") {
 			t.Errorf("%s\nanswers %s", sql, got)
 		}
