@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"quorate/admin"
 	"quorate/internal/vfs"
 	"quorate/raft"
 	"quorate/sqlplan"
@@ -130,6 +131,34 @@ func TestSlowImage(t *testing.T) {
 		}
 	})
 	d.awaitMended(victim)
+}
+
+// TestVerifyQuarantined: a quarantined member has no part in comparisons, and says
+// so at once: it applies nothing, so it would never come to their mark.
+func TestVerifyQuarantined(t *testing.T) {
+	d := startDivergent(t, 3)
+	victim := (d.leader(t) + 1) % 3
+	if err := d.stopNode(victim); err != nil {
+		t.Fatal(err)
+	}
+	m := memory{Format: divergenceFormat, Quarantined: true, Final: true, Findings: make([]finding, 2)}
+	if err := m.write(vfs.OS{}, d.nodes[victim].cfg.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	d.restart(t, victim)
+	good := d.nodes[d.other(victim)]
+	until(t, "the member is connected", func() bool {
+		_, err := good.askVerify(context.Background(), d.nodes[victim].id, verifyQuestion{ID: make([]byte, len(verifyID{})), Op: verifyEnd})
+		return err == nil
+	})
+	report := verify(t, good)
+	if want := d.nodes[victim].cfg.Name + " is not compared: it is quarantined"; report.Verdict != admin.VerdictIncomplete || !strings.Contains(showReport(report), want) {
+		t.Errorf("the others are compared:\n%s", showReport(report))
+	}
+	_, err := d.nodes[victim].Verify(context.Background(), admin.VerifyOptions{Wait: time.Minute}, func(admin.VerifyProgress) {})
+	if err == nil || !strings.Contains(err.Error(), "cannot take part: it is quarantined") {
+		t.Errorf("the quarantined member compares: %v", err)
+	}
 }
 
 // tuned is one setting after the other.

@@ -97,6 +97,9 @@ func (n *Node) answerVerify(ctx context.Context, q *verifyQuestion) (*verifyAnsw
 	}
 	switch q.Op {
 	case verifyBegin:
+		if n.quarantine.Load() != nil {
+			return nil, errVerifyQuarantined
+		}
 		return &verifyAnswer{}, n.verifications.begin(id)
 	case verifyEnd:
 		n.verifications.end(id)

@@ -80,10 +80,11 @@ func newVerifications(fsm *sqlfsm.FSM) *verifications {
 }
 
 var (
-	errVerifyUnknown = errors.New("it does not know of this comparison: it was started again meanwhile, or was not asked for too long")
-	errVerifyBusy    = errors.New("it takes part in other comparisons already; try again when they are done")
-	errVerifyStopped = errors.New("it is stopping")
-	errVerifyEnded   = errors.New("its part in the comparison is over")
+	errVerifyUnknown     = errors.New("it does not know of this comparison: it was started again meanwhile, or was not asked for too long")
+	errVerifyBusy        = errors.New("it takes part in other comparisons already; try again when they are done")
+	errVerifyStopped     = errors.New("it is stopping")
+	errVerifyQuarantined = errors.New("it is quarantined: its database is known to differ from the majority's")
+	errVerifyEnded       = errors.New("its part in the comparison is over")
 )
 
 // begin prepares for a mark. Again: nothing.

@@ -256,7 +256,7 @@ func tableResult(t *admin.VerifyTable) string {
 		case c.Error != "":
 			results = append(results, "unreadable on "+names)
 		case i > 0:
-			results = append(results, "other on "+names)
+			results = append(results, "differs on "+names)
 		}
 	}
 	return strings.Join(results, "; ")

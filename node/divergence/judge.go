@@ -67,24 +67,20 @@ const heardMax = 256
 // Judge compares what was heard.
 type Judge struct {
 	heard map[raft.NodeID][]Digest // the newest, sorted by index
-	// quarantined are the members that say of themselves that they differ.
-	quarantined map[raft.NodeID]bool
 }
 
 // New makes a judge that has heard nobody.
 func New() *Judge {
-	return &Judge{heard: map[raft.NodeID][]Digest{}, quarantined: map[raft.NodeID]bool{}}
+	return &Judge{heard: map[raft.NodeID][]Digest{}}
 }
 
 // Heard takes what a member says. One that is quarantined has no digests that
 // count, not even its former ones: it will have another database.
 func (j *Judge) Heard(from raft.NodeID, quarantined bool, digests []Digest) {
 	if quarantined {
-		j.quarantined[from] = true
 		delete(j.heard, from)
 		return
 	}
-	delete(j.quarantined, from)
 	list := j.heard[from]
 	for _, d := range digests {
 		at, known := slices.BinarySearchFunc(list, d.Index, func(d Digest, i raft.Index) int { return cmp.Compare(d.Index, i) })
@@ -96,9 +92,6 @@ func (j *Judge) Heard(from raft.NodeID, quarantined bool, digests []Digest) {
 	}
 	j.heard[from] = list[max(0, len(list)-heardMax):]
 }
-
-// Quarantined reports whether the member says so of itself.
-func (j *Judge) Quarantined(id raft.NodeID) bool { return j.quarantined[id] }
 
 // Kind of a verdict.
 type Kind uint8
@@ -159,11 +152,6 @@ func (j *Judge) forget(voters []raft.NodeID) {
 	for id := range j.heard {
 		if !slices.Contains(voters, id) {
 			delete(j.heard, id)
-		}
-	}
-	for id := range j.quarantined {
-		if !slices.Contains(voters, id) {
-			delete(j.quarantined, id)
 		}
 	}
 }
