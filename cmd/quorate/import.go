@@ -82,12 +82,21 @@ func (f *sizeFlag) Type() string          { return "SIZE" }
 type importJSON struct {
 	File       string   `json:"file"`
 	Statements int      `json:"statements"`
-	Rows       int64    `json:"rows"`
+	Rows       int64    `json:"rows"`       // but for those of batches that are not answered
+	Unanswered int      `json:"unanswered"` // batches that are loaded, but the answer was lost
 	Bytes      int64    `json:"bytes"`
 	WentOnAt   int64    `json:"went_on_at"` // the position where an earlier import had stopped; 0: the beginning
 	Seconds    float64  `json:"seconds"`
 	Violations []string `json:"violations"`
 	Violating  int64    `json:"violating"`
+}
+
+func (r *importJSON) sentence() string {
+	rows := fmt.Sprintf("%d rows", r.Rows)
+	if r.Unanswered > 0 {
+		rows += fmt.Sprintf(" (without those of %d batches, which are loaded, but the answer was lost)", r.Unanswered)
+	}
+	return fmt.Sprintf("imported %s: %d statements, %s, %s in %.1f s", r.File, r.Statements, rows, bytesText(r.Bytes), r.Seconds)
 }
 
 func (i *importing) run(cmd *cobra.Command, file string) error {
@@ -121,7 +130,7 @@ func (i *importing) run(cmd *cobra.Command, file string) error {
 	}
 	r := &l.result
 	r.File, r.Seconds = source.name, time.Since(l.began).Seconds()
-	err = i.o.print(cmd, fmt.Sprintf("imported %s: %d statements, %d rows, %s in %.1f s", r.File, r.Statements, r.Rows, bytesText(r.Bytes), r.Seconds), r)
+	err = i.o.print(cmd, r.sentence(), r)
 	if err == nil && r.Violating > 0 {
 		err = failed(fmt.Errorf("all is loaded, but %d rows refer to rows that are not there: %s", r.Violating, strings.Join(r.Violations, "; ")), "Foreign keys are checked again for what is written from now on.")
 	}
@@ -191,10 +200,12 @@ func (l *loading) goOn(cmd *cobra.Command) error {
 func (l *loading) batches(ctx context.Context) error {
 	reader := sqldump.NewReader(io.TeeReader(l.source, &l.pending), l.source.format, l.at.Position, l.at.Line)
 	end := l.at.Position // behind the last statement
+	statements := 0      // that were not sent yet
 	for {
 		statement, err := reader.Next()
 		if err == nil {
 			end = statement.End
+			statements++
 		}
 		over := errors.Is(err, io.EOF)
 		if err != nil && !over {
@@ -204,6 +215,8 @@ func (l *loading) batches(ctx context.Context) error {
 			if err := l.send(ctx, int(bytes)); err != nil {
 				return err
 			}
+			l.result.Statements += statements
+			statements = 0
 		}
 		if over {
 			if l.source.format == sqldump.Quorate && !reader.Complete() {
@@ -220,13 +233,15 @@ func (l *loading) send(ctx context.Context, bytes int) error {
 	l.sum.Write(text)
 	batch := &admin.ImportBatch{Position: l.at.Position, Line: l.at.Line, Text: text,
 		Reached: admin.ImportProgress{Position: l.at.Position + int64(bytes), Line: l.at.Line + countLines(text), SHA256: hex.EncodeToString(l.sum.Sum(nil))}}
-	result, err := l.client.send(ctx, batch)
+	result, answered, err := l.client.send(ctx, batch)
 	if err != nil {
 		return l.explain(err)
 	}
 	l.at = batch.Reached
-	l.result.Statements += result.Statements
 	l.result.Rows += result.Rows
+	if !answered {
+		l.result.Unanswered++
+	}
 	l.result.Bytes += int64(bytes)
 	l.progress.Write(text)
 	return nil

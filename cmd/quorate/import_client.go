@@ -48,15 +48,18 @@ func (c *importClient) finish(ctx context.Context) (f admin.ImportFindings, err 
 }
 
 // send carries a batch out, exactly once: when it is not known whether it was, the
-// cluster is asked how far the import is.
-func (c *importClient) send(ctx context.Context, b *admin.ImportBatch) (r admin.ImportResult, err error) {
+// cluster is asked how far the import is. Then answered is false, and there is no
+// result.
+func (c *importClient) send(ctx context.Context, b *admin.ImportBatch) (r admin.ImportResult, answered bool, err error) {
 	reached, err := json.Marshal(b.Reached)
 	if err != nil {
 		panic(err) // numbers and a text always marshal
 	}
 	query := url.Values{"format": {c.format}, "position": {strconv.FormatInt(b.Position, 10)}, "line": {strconv.Itoa(b.Line)}, "reached": {string(reached)}}
 	err = c.insist(ctx, func(endpoint string) error {
-		return c.exchange(ctx, http.MethodPost, endpoint, c.path()+"?"+query.Encode(), b.Text, &r)
+		err := c.exchange(ctx, http.MethodPost, endpoint, c.path()+"?"+query.Encode(), b.Text, &r)
+		answered = err == nil
+		return err
 	}, func() (bool, error) {
 		p, err := c.progress(ctx)
 		if err == nil && p.Position != b.Position && p.Position != b.Reached.Position {
@@ -64,7 +67,7 @@ func (c *importClient) send(ctx context.Context, b *admin.ImportBatch) (r admin.
 		}
 		return p.Position == b.Reached.Position, err
 	})
-	return r, err
+	return r, answered, err
 }
 
 // insist does something at one endpoint after the other, and again, for as long as

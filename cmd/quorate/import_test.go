@@ -1,7 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
 
 	"quorate/admin"
 )
@@ -16,4 +24,36 @@ func (f *fakeOperator) Import(_ context.Context, b admin.ImportBatch) (admin.Imp
 
 func (f *fakeOperator) FinishImport(_ context.Context, name string) (admin.ImportFindings, error) {
 	return admin.ImportFindings{Violations: []string{}}, f.ask("finish the import %q", name)
+}
+
+// The first batch is loaded, but its answer is lost: it is not loaded again, its
+// statements are counted, and that its rows are not is said.
+func TestImportWithoutAnswer(t *testing.T) {
+	t.Chdir(t.TempDir())
+	reached, batches := "{}", 0
+	member := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // so that the client has sent all of it
+		switch r.Method {
+		case http.MethodGet:
+			fmt.Fprint(w, reached)
+		case http.MethodPost:
+			reached = r.URL.Query().Get("reached")
+			if batches++; batches == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			fmt.Fprint(w, `{"statements": 1, "rows": 1}`)
+		case http.MethodDelete:
+			fmt.Fprint(w, `{"violations": []}`)
+		}
+	}))
+	defer member.Close()
+	if err := os.WriteFile("two.sql", []byte("INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (2);\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), []string{"import", "two.sql", "--batch-size", "1B", "--endpoint", member.URL}, &stdout, &stderr)
+	want := "imported two.sql: 2 statements, 1 rows (without those of 1 batches, which are loaded, but the answer was lost), 51 B in "
+	if code != 0 || batches != 2 || !strings.HasPrefix(stdout.String(), want) {
+		t.Errorf("exit %d after %d batches: %s%s", code, batches, &stdout, &stderr)
+	}
 }
