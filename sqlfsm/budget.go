@@ -10,7 +10,8 @@ import (
 // can stop them for ever or fill their disks.
 const (
 	// statementSteps is how many instructions of the virtual machine a statement may
-	// run: about 5 s of computing, less than what others wait for a quorum.
+	// run: about 5 s of computing, less than what others wait for a quorum; but 20 s
+	// when most of them are parts of writing rows.
 	statementSteps = 200_000_000
 	// definitionFactor is how many times as many DDL may run: it has no loops but
 	// over rows that are there, and without it a large table could have no index.
