@@ -211,10 +211,11 @@ func TestRecall(t *testing.T) {
 
 // TestOnceAnyhow writes a log in which commands of several origins are there again
 // and again, in any order, and origins start anew and are removed. However it is cut
-// into batches, and wherever a node is stopped, started or gets an image, each
+// into batches, and wherever a node is stopped, started, gets an image or finds no room, each
 // command is applied at most once, and all nodes have the same database, their
 // memory of commands included, and the same results.
 func TestOnceAnyhow(t *testing.T) {
+	full := 0
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		entries := repetitiousLog(r)
@@ -223,6 +224,7 @@ func TestOnceAnyhow(t *testing.T) {
 			f := &restless{t: t, rand: r, dir: t.TempDir()}
 			f.open()
 			text := f.applyAll(entries)
+			full += f.full
 			if i == 0 {
 				first = text
 				if got := fmt.Sprint(query(t, f.FSM, `SELECT count(*) FROM t WHERE n > 1`)); got != "[(0)]" {
@@ -233,6 +235,9 @@ func TestOnceAnyhow(t *testing.T) {
 			}
 			f.Close()
 		}
+	}
+	if full == 0 {
+		t.Error("there was room everywhere")
 	}
 }
 
@@ -287,6 +292,7 @@ type restless struct {
 	t    *testing.T
 	rand *rand.Rand
 	dir  string
+	full int // how often there was no room
 }
 
 func (f *restless) open() {
@@ -296,13 +302,32 @@ func (f *restless) open() {
 	}
 }
 
+// applyWithLittleRoom applies entries on a disk that has room for nothing, and for
+// one page more each time that they do not fit.
+func (f *restless) applyWithLittleRoom(entries []Entry) (all []Result) {
+	for pages := 1; ; pages++ { // no fewer than there are
+		if err := f.writer.query(fmt.Sprintf("PRAGMA max_page_count=%d", pages), func([]value.Value) {}); err != nil {
+			f.t.Fatal(err)
+		}
+		results, err := f.Apply(entries[len(all):])
+		all = append(all, results...)
+		switch {
+		case err == nil:
+			return all
+		case !IsFull(err):
+			f.t.Fatal(err)
+		}
+		f.full++
+	}
+}
+
 // applyAll applies the entries in batches of any size and returns the results and
 // the database as text.
 func (f *restless) applyAll(entries []Entry) string {
 	var b strings.Builder
 	for len(entries) > 0 {
 		n := 1 + f.rand.IntN(min(len(entries), 40))
-		for i, r := range apply(f.t, f.FSM, entries[:n]...) {
+		for i, r := range f.applyWithLittleRoom(entries[:n]) {
 			fmt.Fprintln(&b, entries[i].Index, show(r), r.Duplicate)
 		}
 		entries = entries[n:]
