@@ -275,8 +275,9 @@ func (w *World) repeat(r *rand.Rand) {
 		if r.IntN(2) == 0 {
 			back = 1 + r.IntN(min(n, 20))
 		}
-		if _, _, err := l.core.Propose([][]byte{w.repeatable[n-back]}); err == nil {
+		if index, term, err := l.core.Propose([][]byte{w.repeatable[n-back]}); err == nil {
 			w.count(Repeats)
+			w.oracle.repeats[entryName{index, term}] = true
 			l.wake()
 		}
 	}

@@ -26,6 +26,7 @@ type oracle struct {
 	// committed is what is committed, once and for all.
 	committed []commitment
 	commands  map[command]raft.Index // where each was applied
+	repeats   map[entryName]bool     // copies of commands that the world has put into a log
 	never     map[command]bool       // their clients were told that they were not carried out
 	confirmed []confirmation         // their clients were told that they were
 
@@ -91,7 +92,7 @@ type member struct {
 func newOracle(w *World) oracle {
 	return oracle{
 		world: w, leaders: map[raft.Term]raft.NodeID{}, votes: map[ballot]raft.NodeID{}, entries: map[position]uint64{},
-		commands: map[command]raft.Index{}, never: map[command]bool{}, members: map[raft.NodeID]*member{},
+		commands: map[command]raft.Index{}, repeats: map[entryName]bool{}, never: map[command]bool{}, members: map[raft.NodeID]*member{},
 		joined: map[raft.NodeID]bool{}, removed: map[raft.NodeID]bool{},
 	}
 }
@@ -448,11 +449,19 @@ func (o *oracle) applied(n *node, e *raft.Entry, a *applied) {
 	}
 }
 
+// entryName names an entry for ever (§5.3, Log Matching).
+type entryName struct {
+	index raft.Index
+	term  raft.Term
+}
+
 // command: a command is applied once, and its later copies are taken for what
-// they are.
+// they are. The nodes make none: they put each into the log once, and what is there
+// again is the world's doing.
 func (o *oracle) command(e *raft.Entry, c *commitment, a *applied) {
 	name := nameOf(&a.header)
 	first := o.commands[name]
+	o.must(first == 0 || o.repeats[entryName{e.Index, e.Term}], "command %v is in the log at %d, and once more at %d", name, first, e.Index)
 	switch a.verdict {
 	case origins.Fresh:
 		o.must(first == 0, "command %v is applied at %d and at %d", name, first, e.Index)

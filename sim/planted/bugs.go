@@ -328,7 +328,7 @@ var Bugs = []Bug{
 		Rule: "a registration that is refused is made again",
 		File: "node/driver/register.go",
 		Old:  "	case err == nil:\n",
-		New:  "	case !r.full:\n",
+		New:  "	case !errors.Is(err, ErrFull):\n",
 	},
 
 	// The log.
