@@ -48,6 +48,7 @@ should run on it meanwhile. docs/measured.md has what came of it.`,
 		func(ctx context.Context, s measure.Setup) error { return measure.Once(ctx, s, kills, clients) })
 	once.Flags().IntVar(&kills, "runs", 20, "how many kills")
 	once.Flags().IntVar(&clients, "clients", 64, "how many clients, half of them on each survivor")
+	add("restart", "Kill and start members with 100 thousand rows, 1 million, and 1 GB", measure.Restart)
 	add("tolerance", "Kill 1 of 3, 2 of 5, 3 of 7 members, and one more", measure.Tolerance)
 	var lasts time.Duration
 	for _, sub := range []*cobra.Command{
