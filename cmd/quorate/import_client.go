@@ -67,6 +67,13 @@ func (c *importClient) send(ctx context.Context, b *admin.ImportBatch) (r admin.
 		}
 		return p.Position == b.Reached.Position, err
 	})
+	if err != nil && certain(err) {
+		// A run that was killed may have left this very batch on its way, and it came
+		// first.
+		if p, progressErr := c.progress(ctx); progressErr == nil && p == b.Reached {
+			return r, false, nil
+		}
+	}
 	return r, answered, err
 }
 

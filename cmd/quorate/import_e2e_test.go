@@ -170,9 +170,12 @@ func TestDumpToShell(t *testing.T) {
 	defer cancel()
 	dir := t.TempDir()
 	dev := startDev(t, append(freePorts(t), "--data-dir", filepath.Join(dir, "cluster"))...)
-	execSQL(ctx, t, dev.urls["n1"], `create table t (id serial primary key, at timestamptz, price numeric(10,2), name varchar(20));
+	execSQL(ctx, t, dev.urls["n1"], `create table t (id serial primary key, at timestamptz default now(), price numeric(10,2), name varchar(20));
 		insert into t (at, price, name) values ('2024-01-01 00:00:00+00', 12.50, 'é')`)
 	_, dump, stderr := dev.quorateOn(ctx, "dump")
+	if strings.Contains(dump, "refused by sqlite3") {
+		t.Errorf("the dump says that sqlite3 refuses it: %s", dump)
+	}
 	database := filepath.Join(dir, "new.db")
 	shell := exec.Command(program, database)
 	shell.Stdin = strings.NewReader(dump)

@@ -57,3 +57,36 @@ func TestImportWithoutAnswer(t *testing.T) {
 		t.Errorf("exit %d after %d batches: %s%s", code, batches, &stdout, &stderr)
 	}
 }
+
+// TestImportAfterKill goes on behind a run that was killed. Its last batch is still
+// on its way, and comes before the first of this one, which is the same.
+func TestImportAfterKill(t *testing.T) {
+	t.Chdir(t.TempDir())
+	reached, batches := "{}", 0
+	member := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		switch r.Method {
+		case http.MethodGet:
+			fmt.Fprint(w, reached)
+		case http.MethodPost:
+			reached = r.URL.Query().Get("reached")
+			if batches++; batches == 1 {
+				w.WriteHeader(http.StatusConflict)
+				fmt.Fprint(w, `{"error": "the import \"two.sql\" is not where this batch begins"}`)
+				return
+			}
+			fmt.Fprint(w, `{"statements": 1, "rows": 1}`)
+		case http.MethodDelete:
+			fmt.Fprint(w, `{"violations": []}`)
+		}
+	}))
+	defer member.Close()
+	if err := os.WriteFile("two.sql", []byte("INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (2);\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), []string{"import", "two.sql", "--batch-size", "1B", "--endpoint", member.URL}, &stdout, &stderr)
+	if code != 0 || batches != 2 || !strings.HasPrefix(stdout.String(), "imported two.sql: 2 statements, 1 rows ") {
+		t.Errorf("exit %d after %d batches: %s%s", code, batches, &stdout, &stderr)
+	}
+}

@@ -117,7 +117,17 @@ func (s *schema) findOwnCalls(src Source) error {
 	}
 	look := func(o object) {
 		tokens := significantTokens(o.sql)
+		defaults := 0 // open parentheses, in a DEFAULT
 		for i := range tokens[1:] {
+			switch {
+			case tokens[i+1] == "(" && (defaults > 0 || strings.EqualFold(tokens[i], "DEFAULT")):
+				defaults++
+			case tokens[i+1] == ")" && defaults > 0:
+				defaults--
+			}
+			if defaults > 0 {
+				continue // sqlite3 looks at a default when it needs one
+			}
 			if name := strings.ToLower(tokens[i]); functions[name] && tokens[i+1] == "(" {
 				s.ownCalls = append(s.ownCalls, fmt.Sprintf("%s %s: no such function: %s", o.kind, o.name, name))
 				return
