@@ -418,7 +418,7 @@ func TestRemoveAfterADeath(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the leader knows that the connection is broken", func() bool {
-		return slices.ContainsFunc(leader.view.Load().raft.Peers, func(p raft.PeerStatus) bool { return p.ID == dead.id && p.State == "probe" })
+		return slices.ContainsFunc(leader.view.Load().raft.Peers, func(p raft.PeerStatus) bool { return p.ID == dead.id && !p.Lives })
 	})
 	var refused *admin.Error
 	if err := leader.RemoveMember(ctx, c.nodes[(i+2)%3].cfg.Name, ""); !errors.As(err, &refused) || !strings.Contains(refused.Message, "no majority") {

@@ -474,7 +474,7 @@ func (r *Raft) Status() Status {
 	}
 	for _, p := range r.peers {
 		s.Peers = append(s.Peers, PeerStatus{
-			ID: p.id, State: p.state.String(), Match: p.match, Next: p.next, Active: r.active(p), Full: p.full,
+			ID: p.id, State: p.state.String(), Match: p.match, Next: p.next, Active: r.active(p), Lives: r.lives(p), Full: p.full,
 		})
 	}
 	return s

@@ -91,5 +91,6 @@ type PeerStatus struct {
 	Match  Index
 	Next   Index
 	Active bool // heard from within the last election timeout
+	Lives  bool // active, and its connection has not broken since: counted on in a removal
 	Full   bool // its disk has no room for entries
 }
