@@ -4,6 +4,8 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"strings"
+
+	"quorate/sim/planted"
 )
 
 // commit names the program's source. go run, and a build in a linked work tree,
@@ -34,7 +36,7 @@ func commit() string {
 
 // sourceTree asks git about the project's folder, if this is it.
 func sourceTree() (name string, changed bool) {
-	root, err := moduleRoot()
+	root, err := planted.ModuleRoot()
 	if err != nil {
 		return "", false
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +40,7 @@ func runPlanted(which string, stdout io.Writer) int {
 		fmt.Fprintf(stdout, "quorate-sim: no bug is called %q; --planted list names them\n", which)
 		return 2
 	}
-	root, err := moduleRoot()
+	root, err := planted.ModuleRoot()
 	if err != nil {
 		fmt.Fprintln(stdout, "quorate-sim:", err)
 		return 2
@@ -93,51 +92,11 @@ func huntAll(bugs []planted.Bug, root, dir string) []chan hunted {
 
 func buildAndHunt(bug *planted.Bug, root, dir string) hunted {
 	binary := filepath.Join(dir, bug.Name)
-	if err := build(bug, binary, root, dir); err != nil {
+	if err := bug.Build(root, dir, "./cmd/quorate-sim", binary); err != nil {
 		return hunted{verdict: "NOT BUILT: " + err.Error()}
 	}
 	defer os.Remove(binary)
 	return hunt(bug, binary)
-}
-
-func moduleRoot() (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Dir}}").Output()
-	dir, ours := strings.CutPrefix(strings.TrimSpace(string(out)), "quorate ")
-	if err == nil && !ours {
-		err = errors.New("this folder is of another module")
-	}
-	if err != nil {
-		return "", fmt.Errorf("planted bugs are built from the source: run this in the project's folder, with Go installed (%w)", err)
-	}
-	return dir, nil
-}
-
-// build builds the simulator, with the bug's file in place of the real one.
-func build(bug *planted.Bug, binary, root, dir string) error {
-	path := filepath.Join(root, filepath.FromSlash(bug.File))
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	broken, err := bug.Apply(string(source))
-	if err != nil {
-		return err
-	}
-	changed := filepath.Join(dir, bug.Name+".go")
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
-	if err != nil {
-		return err
-	}
-	list := filepath.Join(dir, bug.Name+".json")
-	if err := errors.Join(os.WriteFile(changed, []byte(broken), 0o600), os.WriteFile(list, overlay, 0o600)); err != nil {
-		return err
-	}
-	cmd := exec.Command("go", "build", "-overlay", list, "-ldflags=-s -w", "-o", binary, "./cmd/quorate-sim")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
 }
 
 // hunt runs seeds until one fails, and the same seed without the bug.

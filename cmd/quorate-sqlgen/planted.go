@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,10 +23,15 @@ const (
 // runPlanted builds this program with each of the bugs in it, one at a time, and
 // runs seeds until the bug is caught. The exit code is 0 when all are.
 func runPlanted(which string, stdout io.Writer) int {
+	root, err := planted.ModuleRoot()
+	if err != nil {
+		fmt.Fprintln(stdout, "quorate-sqlgen:", err)
+		return 2
+	}
 	dir, err := os.MkdirTemp("", "quorate-sqlgen")
 	if err != nil {
 		fmt.Fprintln(stdout, "quorate-sqlgen:", err)
-		return 1
+		return 2
 	}
 	defer os.RemoveAll(dir)
 	looked, caught := 0, 0
@@ -41,7 +45,7 @@ func runPlanted(which string, stdout io.Writer) int {
 			continue
 		}
 		looked++
-		verdict, ok := hunt(b, dir)
+		verdict, ok := hunt(b, root, dir)
 		if ok {
 			caught++
 		}
@@ -62,9 +66,9 @@ func runPlanted(which string, stdout io.Writer) int {
 }
 
 // hunt builds the program with the bug and runs it.
-func hunt(b *planted.Bug, dir string) (verdict string, caught bool) {
+func hunt(b *planted.Bug, root, dir string) (verdict string, caught bool) {
 	binary := filepath.Join(dir, b.Name)
-	if err := build(b, binary, dir); err != nil {
+	if err := b.Build(root, dir, "./cmd/quorate-sqlgen", binary); err != nil {
 		return "NOT BUILT: " + err.Error(), false
 	}
 	defer os.Remove(binary)
@@ -92,36 +96,4 @@ func shortened(s string) string {
 		return string(r[:runes]) + "…"
 	}
 	return s
-}
-
-// build builds this program with the bug's file in place of the real one.
-func build(b *planted.Bug, binary, dir string) error {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return fmt.Errorf("planted bugs are built from the source: run this in the project's folder, with Go installed (%w)", err)
-	}
-	root := strings.TrimSpace(string(out))
-	path := filepath.Join(root, filepath.FromSlash(b.File))
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	broken, err := b.Apply(string(source))
-	if err != nil {
-		return err
-	}
-	changed, list := filepath.Join(dir, b.Name+".go"), filepath.Join(dir, b.Name+".json")
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(os.WriteFile(changed, []byte(broken), 0o600), os.WriteFile(list, overlay, 0o600)); err != nil {
-		return err
-	}
-	cmd := exec.Command("go", "build", "-overlay", list, "-o", binary, "./cmd/quorate-sqlgen")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
 }

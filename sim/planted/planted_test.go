@@ -1,9 +1,6 @@
 package planted
 
 import (
-	"go/parser"
-	"go/token"
-	"os"
 	"path/filepath"
 	"testing"
 )
@@ -12,28 +9,25 @@ import (
 // after a change of the code, change the bug along with it: what Old says must
 // be in the file once, and New must break the rule.
 func TestBugsApply(t *testing.T) {
-	names := map[string]bool{}
-	for i := range Bugs {
-		b := &Bugs[i]
-		if names[b.Name] || b.Name == "" || b.Rule == "" {
-			t.Errorf("%q: a bug needs a name of its own and a rule", b.Name)
-		}
-		names[b.Name] = true
-		source, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(b.File)))
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		broken, err := b.Apply(string(source))
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		if _, err := parser.ParseFile(token.NewFileSet(), b.File, broken, parser.SkipObjectResolution); err != nil {
-			t.Errorf("%s: %v", b.Name, err)
-		}
+	for _, problem := range Check(Bugs, filepath.Join("..", "..")) {
+		t.Error(problem)
 	}
 	if Named(Bugs[0].Name) != &Bugs[0] || Named("none") != nil {
 		t.Error("Named does not find what is there, or finds what is not")
+	}
+}
+
+// TestCheck: bugs that do not fit are reported.
+func TestCheck(t *testing.T) {
+	good := Bugs[0]
+	nameless, misplaced, gone, broken := good, good, good, good
+	nameless.Name, misplaced.File, gone.Old, broken.New = "", "nowhere.go", "what nobody wrote", "}}"
+	for _, bugs := range [][]Bug{{good, good}, {nameless}, {misplaced}, {gone}, {broken}} {
+		if problems := Check(bugs, filepath.Join("..", "..")); len(problems) != 1 {
+			t.Errorf("%d problems are found: %v", len(problems), problems)
+		}
+	}
+	if problems := Check([]Bug{good}, filepath.Join("..", "..")); len(problems) != 0 {
+		t.Errorf("a bug that fits: %v", problems)
 	}
 }
