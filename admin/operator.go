@@ -12,8 +12,8 @@ import (
 )
 
 // Operator carries out what an operator asks for. Any node takes every
-// request and passes on to the leader what only the leader can do; Drain alone
-// is about the node that is asked. All wait for the outcome until the context
+// request and passes on to the leader what only the leader can do, and to a member
+// what is about it; Drain alone is about the node that is asked. All wait for the outcome until the context
 // ends. Errors are *Error; any other becomes one with status 500.
 type Operator interface {
 	// AddMember adds a member of this name that will listen for the others at
@@ -25,8 +25,12 @@ type Operator interface {
 	PromoteMember(ctx context.Context, name string) (message string, err error)
 	// RemoveMember removes a member, for good: the member that is removed stops,
 	// and its data can never come back. What would leave the cluster without a
-	// majority that is alive is refused, unless force says why it is wanted.
+	// majority that is alive, or that has good databases, is refused, unless force
+	// says why it is wanted.
 	RemoveMember(ctx context.Context, name, force string) error
+	// ReseedMember has a member that is quarantined for good get another database
+	// once more: the cause was found, and mended. The message says what was done.
+	ReseedMember(ctx context.Context, name string) (message string, err error)
 	// UpdateMember tells the cluster that a member is at another address now.
 	UpdateMember(ctx context.Context, name, peerAddr string) error
 	// TransferLeadership makes the named member the leader, or, without a name,
@@ -106,6 +110,10 @@ func handleOperator(mux *http.ServeMux, operator Operator) {
 	handle("PATCH /admin/v1/members/{name}", func(r *http.Request) (any, error) { return updateMember(r, operator) })
 	handle("POST /admin/v1/members/{name}/promote", func(r *http.Request) (any, error) {
 		message, err := operator.PromoteMember(r.Context(), r.PathValue("name"))
+		return messageAnswer{message}, err
+	})
+	handle("POST /admin/v1/members/{name}/reseed", func(r *http.Request) (any, error) {
+		message, err := operator.ReseedMember(r.Context(), r.PathValue("name"))
 		return messageAnswer{message}, err
 	})
 	handle("DELETE /admin/v1/members/{name}", func(r *http.Request) (any, error) {

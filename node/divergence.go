@@ -34,9 +34,13 @@ type watch struct {
 	mu    sync.Mutex // guards what follows
 	judge *divergence.Judge
 	last  divergence.Verdict
+	// quarantined is what each member last said of itself.
+	quarantined map[raft.NodeID]bool
 }
 
-func newWatch() *watch { return &watch{judge: divergence.New()} }
+func newWatch() *watch {
+	return &watch{judge: divergence.New(), quarantined: map[raft.NodeID]bool{}}
+}
 
 // heard takes what a member says of its state machine.
 func (w *watch) heard(from raft.NodeID, s transport.Standing) {
@@ -47,6 +51,7 @@ func (w *watch) heard(from raft.NodeID, s transport.Standing) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.judge.Heard(from, s.Quarantined, digests)
+	w.quarantined[from] = s.Quarantined
 }
 
 // verdict judges this node by what was heard so far.

@@ -71,7 +71,7 @@ type Node struct {
 	// applier's.
 	memory     memory
 	quarantine atomic.Pointer[quarantine] // nil: this node is not quarantined
-	mends      *queue[*quarantine]
+	mends      *queue[func(context.Context)]
 	discarded  atomic.Uint64      // how far entries were taken note of, and not applied
 	offered    *queue[raft.Index] // images that came meanwhile
 	seed       *seedWork
@@ -91,6 +91,7 @@ type Node struct {
 	removed      bool
 
 	verifications *verifications // comparisons that this node takes part in
+	removals      chan struct{}  // has a place for one removal of a member at a time
 
 	metrics    *metrics
 	front      context.Context    // ends when the sessions are to end
@@ -146,12 +147,13 @@ func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node,
 		chores:    newQueue[func() error](),
 		progress:  &progress{},
 		watch:     newWatch(),
-		mends:     newQueue[*quarantine](),
+		mends:     newQueue[func(context.Context)](),
 		offered:   newQueue[raft.Index](),
 		fatal:     make(chan error, 1),
 		metrics:   newMetrics(),
 		drained:   make(chan struct{}),
 		stopped:   make(chan struct{}),
+		removals:  make(chan struct{}, 1),
 	}
 	n.disk = newDisk(n.inbox)
 	n.front, n.closeFront = context.WithCancel(context.Background())

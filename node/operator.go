@@ -143,7 +143,7 @@ func (n *Node) answer(ctx context.Context, from transport.Hello, request []byte)
 	if o.Op == opVerify && o.Verify != nil {
 		return n.replyVerify(ctx, o.Verify)
 	}
-	if answer := n.direct(from, o); answer != nil {
+	if answer := n.direct(ctx, from, o); answer != nil {
 		return json.Marshal(answer)
 	}
 	if o.Passed {
@@ -187,7 +187,7 @@ func (n *Node) leadOrder(ctx context.Context, o order) (*orderAnswer, error) {
 		known = false // somebody else has the name
 	}
 	if !known && (o.Op != opTransfer || o.Name != "") {
-		return nil, &admin.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no member %q", o.Name), Hint: "See quorate member list."}
+		return nil, errNoMember(o.Name)
 	}
 	switch o.Op {
 	case opPromote:
@@ -197,10 +197,7 @@ func (n *Node) leadOrder(ctx context.Context, o order) (*orderAnswer, error) {
 		}
 		return &orderAnswer{Message: o.Name + " is a voter"}, err
 	case opRemove:
-		if o.Force != "" {
-			n.cfg.Logger.Warn().Str("component", "raft").Str("member", o.Name).Str("reason", o.Force).Msg("an operator forces the removal of a member")
-		}
-		return &orderAnswer{}, n.change(ctx, driver.NewConfChange(raft.ConfChange{Op: raft.RemoveMember, Member: member, Force: o.Force != ""}))
+		return &orderAnswer{}, n.leadRemove(ctx, member, o.Force)
 	case opUpdate:
 		if member.Address == o.Address {
 			return &orderAnswer{}, nil
@@ -211,6 +208,10 @@ func (n *Node) leadOrder(ctx context.Context, o order) (*orderAnswer, error) {
 		return n.leadTransfer(ctx, member)
 	}
 	return nil, &admin.Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("the order %q is not known", o.Op), Hint: "Are all members of the same version?"}
+}
+
+func errNoMember(name string) error {
+	return &admin.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no member %q", name), Hint: "See quorate member list."}
 }
 
 // leadAdd adds a member. The same order may come again: a node that joins asks

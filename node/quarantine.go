@@ -24,7 +24,8 @@ import (
 // The first time, it looks for the entry that made the difference, and gets
 // another database (reseed.go). When it differs once more after that, something
 // is wrong with it that a database does not mend: a disk, memory, the program. Then
-// it stays quarantined, through restarts too, until an operator replaces it.
+// it stays quarantined, through restarts too, until an operator who has found the
+// cause lifts that (lift.go), or replaces it.
 
 // quarantine is one quarantine of this node.
 type quarantine struct {
@@ -44,7 +45,7 @@ type quarantine struct {
 func (q *quarantine) refusal() *errcode.Error {
 	hint := "It gets another database by itself. Connect to another member meanwhile."
 	if q.final {
-		hint = "Connect to another member. This one must be replaced: see quorate status."
+		hint = "Connect to another member. This one needs an operator: see quorate status."
 	}
 	return errcode.Newf(errcode.CannotConnectNow, "this node is quarantined: its database differs from that of the majority").WithHint("%s", hint)
 }
@@ -57,7 +58,7 @@ func (q *quarantine) alarm() error {
 	}
 	if q.final {
 		return fmt.Errorf("quarantined for good: the database differs from the majority's%s, for the second time. "+
-			"Look for the cause (disk, memory, another version), then remove this member, empty its data directory and add it again", where)
+			"Look for the cause (disk, memory, another version); when it is mended, quorate member reseed gets it another database; or remove this member, empty its data directory and add it again", where)
 	}
 	return fmt.Errorf("quarantined: the database differs from the majority's%s; another one is on its way", where)
 }
@@ -100,7 +101,7 @@ func (n *Node) beginQuarantine(q *quarantine) {
 	}
 	n.progress.bar(q.refusal())
 	n.quarantine.Store(q)
-	n.mends.put(q)
+	n.mends.put(func(ctx context.Context) { n.mend(ctx, q) })
 }
 
 // endQuarantine serves again.
@@ -160,16 +161,16 @@ func (n *Node) recallPassed() error {
 	return nil
 }
 
-// runMend mends one quarantine after the other.
+// runMend mends one quarantine after the other, and lifts those that operators say.
 func (n *Node) runMend(ctx context.Context) error {
-	var mends []*quarantine
+	var mends []func(context.Context)
 	for {
 		var ok bool
 		if mends, ok = n.mends.take(ctx, mends); !ok {
 			return nil
 		}
-		for _, q := range mends {
-			n.mend(ctx, q)
+		for _, mend := range mends {
+			mend(ctx)
 		}
 	}
 }
@@ -199,8 +200,9 @@ func (n *Node) mend(ctx context.Context, q *quarantine) {
 	n.reseed(ctx, q)
 }
 
-// remember changes the file, and tries until it is on the disk.
-func (n *Node) remember(ctx context.Context, change func(*memory)) {
+// remember changes the file, tries until it is on the disk, and reports whether it
+// is; if not, the node ends.
+func (n *Node) remember(ctx context.Context, change func(*memory)) bool {
 	change(&n.memory)
 	for {
 		err := n.memory.write(n.fs, n.cfg.DataDir)
@@ -208,10 +210,10 @@ func (n *Node) remember(ctx context.Context, change func(*memory)) {
 			if err != nil {
 				n.end(exitError(fmt.Errorf("node: %s cannot be written: %w", filepath.Join(n.cfg.DataDir, divergenceFile), err)))
 			}
-			return
+			return err == nil
 		}
 		if !awaitRoom(ctx) {
-			return
+			return false
 		}
 	}
 }

@@ -55,8 +55,10 @@ type digestAnswer struct {
 
 // direct answers a question that is meant for this member, whoever leads; nil: it
 // is not one.
-func (n *Node) direct(from transport.Hello, o order) *orderAnswer {
+func (n *Node) direct(ctx context.Context, from transport.Hello, o order) *orderAnswer {
 	switch o.Op {
+	case opReseed:
+		return n.answerReseed(ctx)
 	case opDigest:
 		return n.answerDigest(o.Index)
 	case opSeed:

@@ -36,7 +36,12 @@ func (s *service) interrupt() {
 }
 
 // resume begins the service again.
-func (s *service) resume() { s.barred.Store(nil) }
+func (s *service) resume() {
+	s.mu.Lock()
+	s.ended, s.isEnded = nil, false
+	s.mu.Unlock()
+	s.barred.Store(nil)
+}
 
 // interrupted is closed when commands that are under way get no outcome any more.
 func (s *service) interrupted() <-chan struct{} {

@@ -10,7 +10,7 @@ func newMember() *cobra.Command {
 	cmd := &cobra.Command{Use: "member", Short: "List and change the members of the cluster"}
 	transfer := newTransferLeader()
 	transfer.Hidden = true // here for those who look for it here
-	cmd.AddCommand(newMemberList(), newMemberAdd(), newMemberPromote(), newMemberRemove(), newMemberUpdate(), transfer)
+	cmd.AddCommand(newMemberList(), newMemberAdd(), newMemberPromote(), newMemberRemove(), newMemberUpdate(), newMemberReseed(), transfer)
 	return cmd
 }
 

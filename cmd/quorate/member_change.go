@@ -64,8 +64,9 @@ come back to this cluster. Any member can be removed, also one that is dead, als
 the leader, which hands over first.
 
 It is refused when those that would remain and are alive are no majority: the
-cluster would stop at once. --force "REASON" does it all the same, and the reason
-is logged. A cluster that has lost its quorum already cannot do it: see quorate
+cluster would stop at once. And when members are quarantined, it is refused to
+remove one of too few that have a good database. --force "REASON" does it all the
+same, and the reason is logged. A cluster that has lost its quorum already cannot do it: see quorate
 recover.`,
 		Example: `  quorate member remove n3
   quorate member remove n3 --yes --force "the rack is gone"`,
@@ -98,7 +99,7 @@ recover.`,
 	}
 	o.add(cmd)
 	confirm.add(cmd)
-	cmd.Flags().StringVar(&force, "force", "", "remove it although no majority of the others is alive; say why in the `REASON`")
+	cmd.Flags().StringVar(&force, "force", "", "remove it although no majority of the others is alive, or well; say why in the `REASON`")
 	return cmd
 }
 

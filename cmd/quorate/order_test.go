@@ -45,6 +45,10 @@ func (f *fakeOperator) RemoveMember(_ context.Context, name, force string) error
 	return f.ask("remove %s, force %q", name, force)
 }
 
+func (f *fakeOperator) ReseedMember(_ context.Context, name string) (string, error) {
+	return name + " gets another database", f.ask("reseed %s", name)
+}
+
 func (f *fakeOperator) UpdateMember(_ context.Context, name, peerAddr string) error {
 	return f.ask("update %s to %s", name, peerAddr)
 }
