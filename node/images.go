@@ -10,6 +10,7 @@ import (
 	"quorate/node/driver"
 	"quorate/raft"
 	"quorate/snapshot"
+	"quorate/sqlfsm"
 	"quorate/transport"
 )
 
@@ -233,7 +234,12 @@ func (n *Node) install(s *raft.Snapshot) error {
 		return fmt.Errorf("node: the image at index %d is gone, which the log begins with", s.Index)
 	}
 	began := time.Now()
-	if err := n.fsm.Install(path); err != nil {
+	err := n.fsm.Install(path, uint64(s.Index), uint64(s.Term))
+	if q != nil && errors.Is(err, sqlfsm.ErrUnfit) {
+		n.cfg.Logger.Warn().Str("component", "snapshot").Err(err).Msg("an image cannot be installed; this node, which is quarantined, waits for another")
+		return n.passImage(q, s)
+	}
+	if err != nil {
 		return fmt.Errorf("node: the state machine cannot go on: %w", err)
 	}
 	n.cfg.Logger.Info().Str("component", "snapshot").Uint64("index", uint64(s.Index)).Dur("took_ms", time.Since(began)).Msg("image installed")

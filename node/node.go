@@ -72,8 +72,8 @@ type Node struct {
 	memory     memory
 	quarantine atomic.Pointer[quarantine] // nil: this node is not quarantined
 	mends      *queue[func(context.Context)]
-	discarded  atomic.Uint64      // how far entries were taken note of, and not applied
-	offered    *queue[raft.Index] // images that came meanwhile
+	discarded  atomic.Uint64         // how far entries were taken note of, and not applied
+	offered    *queue[raft.Snapshot] // images that came meanwhile
 	seed       *seedWork
 	// passedSome is the applier's: entries passed by, and what came of the commands
 	// among them is still to be looked up.
@@ -148,7 +148,7 @@ func open(ctx context.Context, cfg Config, bound listeners, fs vfs.FS) (_ *Node,
 		progress:  &progress{},
 		watch:     newWatch(),
 		mends:     newQueue[func(context.Context)](),
-		offered:   newQueue[raft.Index](),
+		offered:   newQueue[raft.Snapshot](),
 		fatal:     make(chan error, 1),
 		metrics:   newMetrics(),
 		drained:   make(chan struct{}),

@@ -151,7 +151,7 @@ func (n *Node) reseed(ctx context.Context, q *quarantine) {
 			n.remember(ctx, func(m *memory) { m.Quarantined = false })
 			if ctx.Err() == nil {
 				n.endQuarantine()
-				log.Info().Uint64("index", uint64(image)).Msg("this node has another database, with which a majority agrees: it serves again")
+				log.Info().Uint64("index", uint64(image.Index)).Msg("this node has another database, with which a majority agrees: it serves again")
 			}
 			return
 		}
@@ -191,23 +191,24 @@ func (n *Node) keepDamaged(ctx context.Context) {
 	log.Info().Str("path", path).Msg("a copy of the damaged database was kept")
 }
 
-// fetchSeed asks the leader for an image, waits until it has come and returns its
-// index. It gives up when there was no trace of one for as long as patience says; an
+// fetchSeed asks the leader for an image, waits until it has come and returns what it
+// was announced as. It gives up when there was no trace of one for as long as patience says; an
 // image that comes later is too old then, so patience grows from time to time: to
 // make one of a large database takes long.
-func (n *Node) fetchSeed(ctx context.Context, q *quarantine, patience time.Duration) (raft.Index, error) {
+func (n *Node) fetchSeed(ctx context.Context, q *quarantine, patience time.Duration) (raft.Snapshot, error) {
 	n.offered.all() // those that came before are too old
 	floor := n.position()
 	q.floor.Store(uint64(floor))
 	err := errors.New("node: no image has come")
 	var again time.Time // when the leader is asked next: another one may lead by then
 	for quiet := time.Now(); time.Since(quiet) < patience && ctx.Err() == nil; pause(ctx, min(seedPause, patience)) {
-		if applied, _ := n.fsm.Applied(); q.seeded.Load() {
-			return raft.Index(applied), nil // the core has had one installed, for its own reasons
+		if q.seeded.Load() { // the core has had one installed, for its own reasons
+			applied, term := n.fsm.Applied()
+			return raft.Snapshot{Index: raft.Index(applied), Term: raft.Term(term)}, nil
 		}
-		for _, index := range n.offered.all() {
-			if index >= floor {
-				return index, nil
+		for _, image := range n.offered.all() {
+			if image.Index >= floor {
+				return image, nil
 			}
 		}
 		switch {
@@ -220,7 +221,7 @@ func (n *Node) fetchSeed(ctx context.Context, q *quarantine, patience time.Durat
 			}
 		}
 	}
-	return 0, cmp.Or(ctx.Err(), err)
+	return raft.Snapshot{}, cmp.Or(ctx.Err(), err)
 }
 
 func (n *Node) askSeed(ctx context.Context, floor raft.Index) error {
@@ -250,13 +251,13 @@ func pause(ctx context.Context, d time.Duration) {
 
 // seedWork is an image that the applier is to install.
 type seedWork struct {
-	index raft.Index
+	image raft.Snapshot
 	done  chan error
 }
 
 // plantSeed has an image installed.
-func (n *Node) plantSeed(ctx context.Context, index raft.Index) error {
-	w := &seedWork{index: index, done: make(chan error, 1)}
+func (n *Node) plantSeed(ctx context.Context, image raft.Snapshot) error {
+	w := &seedWork{image: image, done: make(chan error, 1)}
 	n.work.put(applierWork{seed: w})
 	select {
 	case err := <-w.done:
@@ -271,25 +272,30 @@ func (n *Node) plantSeed(ctx context.Context, index raft.Index) error {
 // goroutine calls it.
 func (n *Node) plant(ctx context.Context) error {
 	w, q := n.seed, n.quarantine.Load()
-	if w == nil || q == nil || n.position() < w.index {
+	if w == nil || q == nil || n.position() < w.image.Index {
 		return nil
 	}
 	n.seed = nil
-	if applied, _ := n.fsm.Applied(); q.seeded.Load() && raft.Index(applied) >= w.index {
+	if applied, _ := n.fsm.Applied(); q.seeded.Load() && raft.Index(applied) >= w.image.Index {
 		w.done <- nil // the core has had it installed
 		return nil
 	}
-	path, ok := n.snapshots.Path(w.index)
+	path, ok := n.snapshots.Path(w.image.Index)
 	if !ok {
-		w.done <- fmt.Errorf("node: the image at index %d is gone", w.index)
+		w.done <- fmt.Errorf("node: the image at index %d is gone", w.image.Index)
 		return nil
 	}
-	if err := n.fsm.Install(path); err != nil {
+	err := n.fsm.Install(path, uint64(w.image.Index), uint64(w.image.Term))
+	if errors.Is(err, sqlfsm.ErrUnfit) {
+		w.done <- err
+		return n.snapshots.Forget(w.image.Index)
+	}
+	if err != nil {
 		return fmt.Errorf("node: the state machine cannot go on: %w", err)
 	}
 	n.snapshots.Retire()
 	through := raft.Index(n.discarded.Load())
-	err := n.replay(ctx, through)
+	err = n.replay(ctx, through)
 	if errors.Is(err, wal.ErrCut) {
 		w.done <- err
 		return nil
@@ -343,7 +349,7 @@ func (n *Node) agreed(ctx context.Context) bool {
 // offer takes note of an image that has come.
 func (n *Node) offer(h snapshot.Header) {
 	if q := n.discarding(); q != nil && !q.final {
-		n.offered.put(h.Snapshot.Index)
+		n.offered.put(h.Snapshot)
 	}
 }
 

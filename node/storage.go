@@ -93,16 +93,16 @@ func (n *Node) openSnapshots() (err error) {
 		FS: n.fs, Dir: filepath.Join(n.cfg.DataDir, "snapshots"),
 		Make: n.makeImage, Size: n.fsm.Size, Received: n.received,
 		ReserveBytes: n.cfg.MinFreeBytes + 2*n.cfg.SegmentBytes, // the log keeps two segments ready
+		// Another image will come, or none is needed; so it does not matter whether one
+		// that came before is whole.
+		Discard: n.quarantine.Load() != nil,
 	})
 	if err != nil {
 		return n.dirError(err, "")
 	}
-	base, _ := n.log.Base()
-	if applied, _ := n.fsm.Applied(); base > raft.Index(applied) {
+	base, baseTerm := n.log.Base()
+	if applied, _ := n.fsm.Applied(); base > raft.Index(applied) && n.quarantine.Load() == nil {
 		path, ok := n.snapshots.Path(base)
-		if !ok && n.quarantine.Load() != nil {
-			return n.forgetAllImages() // another one will come, or none is needed
-		}
 		if !ok {
 			return n.dirError(fmt.Errorf("the log begins after entry %d, and the database has applied %d: the image that is between them is gone", base, applied), hintReseed)
 		}
@@ -112,7 +112,7 @@ func (n *Node) openSnapshots() (err error) {
 			}
 			return n.dirError(err, hintReseed)
 		}
-		if err := n.fsm.Install(path); err != nil {
+		if err := n.fsm.Install(path, uint64(base), uint64(baseTerm)); err != nil {
 			return n.dirError(err, "See that the disk is sound and has room, and start the node again. If that does not help, remove this member, empty its data directory and add it again.")
 		}
 	}

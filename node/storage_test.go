@@ -25,7 +25,10 @@ type remains struct {
 
 // received puts an image there that has come whole: the state machine with
 // nothing but the index moved.
-func (r *remains) received(index raft.Index) {
+func (r *remains) received(index raft.Index) { r.t.Helper(); r.receivedAs(index, index) }
+
+// receivedAs puts an image there that was announced as that of another index.
+func (r *remains) receivedAs(announced, index raft.Index) {
 	r.t.Helper()
 	dir := r.t.TempDir()
 	fsm, err := sqlfsm.Open(filepath.Join(dir, "other.db"), sqlfsm.Options{Readers: 1})
@@ -49,7 +52,7 @@ func (r *remains) received(index raft.Index) {
 		r.t.Fatal(err)
 	}
 	defer store.Close()
-	w, err := store.Receive(snapshot.Header{Snapshot: r.snapshot(index), Bytes: info.Bytes, SHA256: info.SHA256})
+	w, err := store.Receive(snapshot.Header{Snapshot: r.snapshot(announced), Bytes: info.Bytes, SHA256: info.SHA256})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -156,15 +159,10 @@ func TestStartWithoutImage(t *testing.T) {
 		"damaged": {func(r *remains) {
 			r.received(100)
 			r.accepted(100)
-			b, err := os.ReadFile(r.image(100))
-			if err == nil {
-				b[len(b)/2] ^= 1
-				err = os.WriteFile(r.image(100), b, 0o600)
-			}
-			if err != nil {
-				r.t.Fatal(err)
-			}
+			r.flip("*.image")
 		}, "is damaged: its SHA-256"},
+		"announced as another one": {func(r *remains) { r.receivedAs(100, 99); r.accepted(100) },
+			"it was announced as that of index 100, term 2, and the database in it is at index 99, term 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRemains(t)
@@ -174,6 +172,55 @@ func TestStartWithoutImage(t *testing.T) {
 				refuses(t, r.cfg, exitcode.DataDir, c.words, "add it again")
 			}
 		})
+	}
+}
+
+// flip changes a byte in the middle of the files.
+func (r *remains) flip(files string) {
+	r.t.Helper()
+	names, err := filepath.Glob(filepath.Join(r.cfg.DataDir, "snapshots", files))
+	if err != nil || len(names) == 0 {
+		r.t.Fatalf("no %s: %v", files, err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err == nil {
+			b[len(b)/2] ^= 1
+			err = os.WriteFile(name, b, 0o600)
+		}
+		if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// TestQuarantinedWithDamagedImage starts a quarantined node whose log begins after an
+// image that is damaged. Its database does not count, and another one will come, if
+// any: so it starts, where its log begins.
+func TestQuarantinedWithDamagedImage(t *testing.T) {
+	for _, files := range []string{"*.image", "*.meta"} {
+		for _, final := range []bool{false, true} {
+			r := newRemains(t)
+			r.received(100)
+			r.accepted(100)
+			r.flip(files)
+			r.configure()
+			m := memory{Format: divergenceFormat, Quarantined: true, Final: final, Findings: []finding{{Index: 3, Statement: "x"}}}
+			if err := m.write(vfs.OS{}, r.cfg.DataDir); err != nil {
+				t.Fatal(err)
+			}
+			n, err := Open(context.Background(), r.cfg)
+			if err != nil {
+				t.Fatalf("%s damaged, final %t: %v", files, final, err)
+			}
+			if at := n.position(); at != 100 {
+				t.Errorf("it is at entry %d, its log begins after 100", at)
+			}
+			n.release()
+			if left := r.left(); len(left) > 0 {
+				t.Errorf("these are left: %v", left)
+			}
+		}
 	}
 }
 

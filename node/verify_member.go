@@ -21,7 +21,7 @@ type verifyID [32]byte
 
 const (
 	// verifyLease is how long a member keeps its database pinned when nobody asks:
-	// while it is pinned, SQLite's WAL grows.
+	// while it is pinned, SQLite's WAL grows, at most by reader.age-bytes.
 	verifyLease = 15 * time.Second
 	// verifyTimeMax bounds a comparison whose coordinator never ends it.
 	verifyTimeMax = time.Hour
@@ -267,6 +267,10 @@ func (v *verification) scan() {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			var outdated *sqlfsm.OutdatedError
+			if errors.As(err, &outdated) {
+				return err
+			}
 			if err != nil {
 				d.Error = err.Error()
 			}
@@ -274,6 +278,10 @@ func (v *verification) scan() {
 		}
 		return nil
 	})
+	var outdated *sqlfsm.OutdatedError
+	if errors.As(err, &outdated) {
+		err = outdated // which table it was at does not matter
+	}
 	v.change(func() { v.finished, v.failure = err == nil, err })
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"quorate/admin"
 	"quorate/internal/sqlite"
+	"quorate/internal/vfs"
 	"quorate/raft"
 	"quorate/sqlfsm"
 	"quorate/sqlplan"
@@ -237,6 +238,46 @@ func TestVerifyLease(t *testing.T) {
 		if _, err := n.askVerify(ctx, n.id, verifyQuestion{ID: id[:], Op: verifyState}); !errors.Is(err, errVerifyUnknown) {
 			t.Errorf("with mark %v: %v", withMark, err)
 		}
+	}
+}
+
+// TestVerifyOutdated: beside many writes a member gives the database that it has
+// pinned back, and says why, to who digests it and to who looks at rows.
+func TestVerifyOutdated(t *testing.T) {
+	c := startClusterWith(t, 1, func(int) vfs.FS { return vfs.OS{} }, func(cfg *Config) { cfg.ReaderAgeBytes = 1 << 20 })
+	n := c.nodes[0]
+	ctx := context.Background()
+	execute(t, n, raw(n, sqlplan.Write, "CREATE TABLE t (v BLOB) STRICT", true))
+	id := verifyID{1}
+	if err := n.verifications.begin(id); err != nil {
+		t.Fatal(err)
+	}
+	n.verifications.mu.Lock()
+	v := n.verifications.byID[id]
+	n.verifications.mu.Unlock()
+	if err := n.mark(ctx, id, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	look := func() error {
+		_, err := n.askVerify(ctx, n.id, verifyQuestion{ID: id[:], Op: verifyRow, Table: "t"})
+		return err
+	}
+	until(t, "it is digested", func() bool { return look() == nil })
+	until(t, "what is pinned is too old", func() bool { // noticed at the next checkpoint
+		execute(t, n, raw(n, sqlplan.Write, "INSERT INTO t VALUES (randomblob(6000000))", false))
+		return look() != nil
+	})
+	const want = "reader.age-bytes"
+	if err := look(); !strings.Contains(fmt.Sprint(err), want) {
+		t.Errorf("who looks at a row: %v", err)
+	}
+	v.scan()
+	if _, err := n.askVerify(ctx, n.id, verifyQuestion{ID: id[:], Op: verifyState, From: 100}); !strings.Contains(fmt.Sprint(err), want) || !strings.HasPrefix(fmt.Sprint(err), "more than") {
+		t.Errorf("who digests: %v", err)
+	}
+	n.verifications.end(id)
+	if report := verify(t, n); report.Verdict != admin.VerdictEqual {
+		t.Errorf("afterwards: %s", showReport(report))
 	}
 }
 

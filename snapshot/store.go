@@ -37,6 +37,9 @@ type Options struct {
 	// ReserveBytes must stay free on the disk, for the log: an image that would
 	// take it is not begun. Default: 64 MiB.
 	ReserveBytes int64
+	// Discard removes received images when the store is opened, unread: whoever opens
+	// it has no use for them.
+	Discard bool
 }
 
 const (
@@ -110,6 +113,9 @@ func (s *Store) scan() error {
 	}
 	keep := make(map[string]bool)
 	for _, name := range names {
+		if s.options.Discard {
+			break
+		}
 		if !strings.HasPrefix(name, receivedPrefix) || !strings.HasSuffix(name, metaSuffix) {
 			continue
 		}

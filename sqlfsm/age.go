@@ -12,7 +12,7 @@ import (
 // age is what was written since it began (Options.ReaderAgeBytes), not time: where
 // nobody writes, an old view costs nothing.
 //
-// The checkpointer ends views that are too old. A running query notices by itself;
+// The checkpointer ends views that are too old, and what is pinned (pinned.go). A running query notices by itself;
 // a view whose owner is busy elsewhere is ended behind its back, which is why a
 // reader has a lock and rows are copied.
 
@@ -28,6 +28,7 @@ func (f *FSM) endOldViews() {
 			r.endOldView(horizon)
 		}
 	}
+	f.pins.endOld(horizon)
 }
 
 // endOldView ends the reader's view, if it still is the old one.

@@ -132,3 +132,59 @@ func TestOldQuery(t *testing.T) {
 		write()
 	}
 }
+
+// TestOldPinned: what is pinned grows no older than a query's view: not while its
+// owner is busy elsewhere, and not while it is read. It says why; what was pinned
+// later stays, and the WAL starts from its beginning again.
+func TestOldPinned(t *testing.T) {
+	f, write := openForAge(t)
+	pin := func() *Pinned {
+		p, err := f.Reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Close)
+		if _, err := p.Pin(); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	outdated := func(what string, err error) {
+		t.Helper()
+		var e *OutdatedError
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), "reader.age-bytes") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	read := func(p *Pinned, sql string) error {
+		return p.query(context.Background(), sql, func([]value.Value) error { return nil })
+	}
+	idle, busy := pin(), pin()
+	for f.written.Load() < 60 {
+		write()
+	}
+	f.endOldViews()
+	if err := read(idle, `SELECT * FROM t`); err != nil {
+		t.Fatalf("before its time: %v", err)
+	}
+	ended := make(chan error)
+	go func() {
+		ended <- read(busy, `WITH RECURSIVE n (i) AS (SELECT count(*) FROM t UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n`)
+	}()
+	young := pin()
+	for running := true; running; {
+		write()
+		select {
+		case err := <-ended:
+			outdated("a query that never ends", err)
+			running = false
+		default:
+		}
+	}
+	outdated("the next question", read(busy, `SELECT 1`))
+	outdated("one that nothing was asked of", read(idle, `SELECT 1`))
+	young.Close()
+	for before := f.frames.Load(); f.frames.Load() >= before; {
+		write()
+	}
+}

@@ -468,7 +468,7 @@ func run(t *testing.T, rt *rapid.T, entries []Entry, size, fate func() int) (res
 			next := filepath.Join(dir, "image")
 			image(rt, applier, next)
 			applier.Close()
-			if err := f.Install(next); err != nil {
+			if err := installAs(f, next, applier); err != nil {
 				rt.Fatal(err)
 			}
 		}

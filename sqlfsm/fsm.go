@@ -38,8 +38,8 @@ type Options struct {
 	CheckpointBytes int
 	// ReaderAgeBytes is how much may be written while one view of the database is
 	// open: a query with error 57014, or all further ones of its snapshot, end then,
-	// for the WAL keeps all of it until the last view from before is closed. Images
-	// and Pinned are not views. Larger: longer queries beside many writes, and as
+	// for the WAL keeps all of it until the last view from before is closed. A Pinned
+	// ends with OutdatedError; images are not views. Larger: longer queries beside many writes, and as
 	// much more disk. Default: 1 GiB.
 	ReaderAgeBytes int
 	// OnCheckpoint, when not nil, is told how long each checkpoint took.
@@ -113,6 +113,7 @@ type FSM struct {
 	gate    schemaGate
 	ring    effectsRing
 	readers readers
+	pins    pins
 	pages   atomic.Int64 // of the database, when Size last asked
 	// files is held while the database's files are looked up by their names,
 	// and, for writing, while Install gives the names to other files.

@@ -16,20 +16,24 @@ import (
 // installSuffix names, beside the database, the image that is to replace it.
 const installSuffix = "-install"
 
+// ErrUnfit says that an image cannot be installed, and that nothing has happened.
+var ErrUnfit = errors.New("the image is not fit")
+
 // Install replaces the database by the image at path, which must be durable, on
-// the same file system as the database, and not older than what was applied. The
-// image is moved, not copied. Snapshots that are open keep the old database;
-// those taken when Install has returned see the new one.
+// the same file system as the database, not older than what was applied, and at the
+// index and term that it was announced with. The image is moved, not copied.
+// Snapshots that are open keep the old database; those taken when Install has
+// returned see the new one.
 //
-// When Install fails because the image is not fit, nothing has happened. After
-// any other failure the FSM applies no more, and a new Open finds the old
-// database or the new one, whole.
-func (f *FSM) Install(path string) error {
+// When Install fails with ErrUnfit, nothing has happened. After any other failure
+// the FSM applies no more, and a new Open finds the old database or the new one,
+// whole.
+func (f *FSM) Install(path string, index, term uint64) error {
 	if err := f.failed(); err != nil {
 		return err
 	}
-	if err := f.checkImage(path); err != nil {
-		return fmt.Errorf("sqlfsm: install %s: %w", path, err)
+	if err := f.checkImage(path, index, term); err != nil {
+		return fmt.Errorf("sqlfsm: install %s: %w: %w", path, ErrUnfit, err)
 	}
 	if err := f.install(path); err != nil {
 		return f.fail(fmt.Errorf("sqlfsm: install %s: %w", path, err))
@@ -135,9 +139,10 @@ const (
 )
 
 // checkImage looks whether the file can be the database: it is one of ours, as
-// Image makes them, whole, and not older than what was applied. That its bytes
-// are those that were sent is for the sender's SHA-256 to say.
-func (f *FSM) checkImage(path string) error {
+// Image makes them, whole, what it was announced as, and not older than what was
+// applied. That its bytes, its effects digest among them, are those that were sent is
+// for the sender's SHA-256 to say.
+func (f *FSM) checkImage(path string, index, term uint64) error {
 	if err := checkHeader(f.options.FS, path); err != nil {
 		return err
 	}
@@ -146,13 +151,17 @@ func (f *FSM) checkImage(path string) error {
 		return err
 	}
 	defer c.close()
-	var index uint64
-	err = c.query("SELECT applied_index FROM main._quorate_meta", func(row []value.Value) { index = uint64(row[0].Int()) })
-	if err != nil {
+	var found position
+	err = c.query("SELECT applied_index, applied_term FROM main._quorate_meta", func(row []value.Value) {
+		found.index, found.term = uint64(row[0].Int()), uint64(row[1].Int())
+	})
+	switch {
+	case err != nil:
 		return err
-	}
-	if applied := f.meta.index; index < applied {
-		return fmt.Errorf("the image is at index %d, the database is at %d already", index, applied)
+	case found.index != index || found.term != term:
+		return fmt.Errorf("it was announced as that of index %d, term %d, and the database in it is at index %d, term %d", index, term, found.index, found.term)
+	case index < f.meta.index:
+		return fmt.Errorf("the image is at index %d, the database is at %d already", index, f.meta.index)
 	}
 	return nil
 }

@@ -74,6 +74,12 @@ func TestInstall(t *testing.T) {
 	}
 }
 
+// installAs installs an image that another state machine has made of all that it has.
+func installAs(to *FSM, image string, from *FSM) error {
+	index, term := from.Applied()
+	return to.Install(image, index, term)
+}
+
 // install installs an image of the one state machine in the other.
 func install(t testing.TB, to, from *FSM) {
 	t.Helper()
@@ -81,7 +87,7 @@ func install(t testing.TB, to, from *FSM) {
 	if _, err := from.Image(context.Background(), image); err != nil {
 		t.Fatal(err)
 	}
-	if err := to.Install(image); err != nil {
+	if err := installAs(to, image, from); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(image); !errors.Is(err, os.ErrNotExist) {
@@ -216,9 +222,11 @@ func TestInstallRefuses(t *testing.T) {
 	var l log
 	apply(t, f, l.sql(`CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT`)...)
 	older := filepath.Join(dir, "older")
-	if _, err := f.Image(context.Background(), older); err != nil {
+	info, err := f.Image(context.Background(), older)
+	if err != nil {
 		t.Fatal(err)
 	}
+	index, term := info.Index, info.Term
 	apply(t, f, l.sql(`INSERT INTO t VALUES (1)`)...)
 	whole, err := os.ReadFile(older)
 	if err != nil {
@@ -231,22 +239,29 @@ func TestInstallRefuses(t *testing.T) {
 		}
 		return path
 	}
-	for _, c := range []struct{ path, want string }{
-		{older, "at index 1, the database is at 2"},
-		{filepath.Join(dir, "missing"), "no such file"},
-		{write("empty", func(b []byte) []byte { return nil }), "no database"},
-		{write("short", func(b []byte) []byte { return b[:len(b)-4096] }), "should have"},
-		{write("foreign", func(b []byte) []byte { b[headerApplicationID]++; return b }), "not a database of Quorate's"},
-		{write("newer", func(b []byte) []byte { b[headerUserVersion+3]++; return b }), fmt.Sprintf("format is %d", formatVersion+1)},
-		{write("with-wal", func(b []byte) []byte { b[headerReadVersion] = 2; return b }), "may lack"},
-		{write("no-meta", func(b []byte) []byte { copy(b[4096*1:], make([]byte, 4096)); return b }), "malformed"},
+	announced := fmt.Sprintf("and the database in it is at index %d, term %d", index, term)
+	for _, c := range []struct {
+		path        string
+		index, term uint64
+		want        string
+	}{
+		{older, index, term, "at index 1, the database is at 2"},
+		{older, index + 9, term, fmt.Sprintf("announced as that of index %d, term %d, ", index+9, term) + announced},
+		{older, index, term + 1, fmt.Sprintf("announced as that of index %d, term %d, ", index, term+1) + announced},
+		{filepath.Join(dir, "missing"), index, term, "no such file"},
+		{write("empty", func(b []byte) []byte { return nil }), index, term, "no database"},
+		{write("short", func(b []byte) []byte { return b[:len(b)-4096] }), index, term, "should have"},
+		{write("foreign", func(b []byte) []byte { b[headerApplicationID]++; return b }), index, term, "not a database of Quorate's"},
+		{write("newer", func(b []byte) []byte { b[headerUserVersion+3]++; return b }), index, term, fmt.Sprintf("format is %d", formatVersion+1)},
+		{write("with-wal", func(b []byte) []byte { b[headerReadVersion] = 2; return b }), index, term, "may lack"},
+		{write("no-meta", func(b []byte) []byte { copy(b[4096*1:], make([]byte, 4096)); return b }), index, term, "malformed"},
 	} {
-		if err := f.Install(c.path); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := f.Install(c.path, c.index, c.term); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", filepath.Base(c.path), err, c.want)
 		}
 		apply(t, f, l.sql(`INSERT INTO t DEFAULT VALUES`)...)
 	}
-	if got := query(t, f, `SELECT count(*) FROM t`); fmt.Sprint(got) != "[(9)]" {
+	if got := query(t, f, `SELECT count(*) FROM t`); fmt.Sprint(got) != "[(11)]" {
 		t.Errorf("then the table holds %s rows", got)
 	}
 }
@@ -359,6 +374,7 @@ func (d *disk) read(t *testing.T, dirs ...string) {
 // image that is to replace it.
 type installWorld struct {
 	dir, path, image string
+	info             ImageInfo
 	follower         *FSM
 	before, after    string // dumps
 }
@@ -392,7 +408,7 @@ func newInstallWorld(t *testing.T, d *disk) *installWorld {
 	w.before = dump(t, leader)
 	apply(t, leader, l.sql(`UPDATE t SET a = randomblob(2000)`, `CREATE INDEX ta ON t (a)`)...)
 	w.after = dump(t, leader)
-	if _, err := leader.Image(context.Background(), w.image); err != nil {
+	if w.info, err = leader.Image(context.Background(), w.image); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -444,7 +460,7 @@ func TestInstallCrash(t *testing.T) {
 			t.Errorf("before %s: the image stays beside the database: %v", step, err)
 		}
 	}
-	if err := w.follower.Install(w.image); err != nil {
+	if err := w.follower.Install(w.image, w.info.Index, w.info.Term); err != nil {
 		t.Fatal(err)
 	}
 	d.step("the end")
@@ -467,7 +483,7 @@ func TestInstallFails(t *testing.T) {
 			}
 			return nil
 		}
-		err := w.follower.Install(w.image)
+		err := w.follower.Install(w.image, w.info.Index, w.info.Term)
 		d.fail = nil
 		if failed == "" {
 			if err != nil {

@@ -177,7 +177,7 @@ func TestRecall(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := openTest(t)
-	if err := other.Install(path); err != nil {
+	if err := installAs(other, path, f); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -342,7 +342,7 @@ func (f *restless) applyAll(entries []Entry) string {
 			if _, err := f.Image(context.Background(), path); err != nil {
 				f.t.Fatal(err)
 			}
-			if err := f.Install(path); err != nil {
+			if err := installAs(f.FSM, path, f.FSM); err != nil {
 				f.t.Fatal(err)
 			}
 		}

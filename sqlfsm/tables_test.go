@@ -230,7 +230,7 @@ func TestPinned(t *testing.T) {
 	if _, err := f.Image(context.Background(), image); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Install(image); err != nil {
+	if err := installAs(f, image, f); err != nil {
 		t.Fatal(err)
 	}
 	apply(t, f, l.sql(`DELETE FROM t`)...)

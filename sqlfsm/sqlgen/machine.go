@@ -305,10 +305,11 @@ func (m *machine) install(batch []sqlfsm.Entry) error {
 	if err := m.apply(other, batch); err != nil {
 		return err
 	}
-	if _, err := other.Image(context.Background(), back); err != nil {
+	info, err := other.Image(context.Background(), back)
+	if err != nil {
 		return err
 	}
-	return m.fsm.Install(back)
+	return m.fsm.Install(back, info.Index, info.Term)
 }
 
 // read asks for the time, for random numbers and for a table, on a snapshot that
