@@ -34,7 +34,7 @@ func newDump() *cobra.Command {
 from any member, while it is being written to. It is the database as it was at one
 point, with all that was acknowledged before the command began.
 
-quorate import takes it back, and so does sqlite3 3.37 or newer. For backups,
+quorate import takes it back, and so does sqlite3 3.40 or newer. For backups,
 quorate snapshot save is faster and keeps the database page by page.`,
 		Example: `  quorate dump > meta.sql
   quorate dump meta.sql --endpoint http://10.0.0.3:8432

@@ -59,7 +59,7 @@ func classifyCreate(s *scanner) (Kind, *LineError) {
 		token = s.next()
 	}
 	switch name := strings.ToLower(nameOf(token)); {
-	case name == typesTable, name == "sqlite_sequence", strings.HasPrefix(name, "sqlite_stat"):
+	case name == typesTable, name == definitionsTable, name == "sqlite_sequence", strings.HasPrefix(name, "sqlite_stat"):
 		return Skip, nil // they are there, or made when they are needed
 	}
 	return Define, nil
@@ -80,7 +80,7 @@ func classifyChange(first string, s *scanner) (Kind, *LineError) {
 		return Types, nil
 	case table == "sqlite_sequence" && first == "INSERT":
 		return Sequence, nil
-	case table == "sqlite_sequence", strings.HasPrefix(table, "sqlite_stat"):
+	case table == definitionsTable, table == "sqlite_sequence", strings.HasPrefix(table, "sqlite_stat"):
 		return Skip, nil
 	case table == "sqlite_schema", table == "sqlite_master":
 		return Refuse, &LineError{Problem: "the file makes a virtual table by writing to " + table + ", which is not possible in a cluster",

@@ -10,6 +10,7 @@ import (
 
 	"quorate/internal/sqlite"
 	"quorate/internal/value"
+	"quorate/sqlplan/pgfunc"
 )
 
 // database is a SQLite database in a file.
@@ -30,12 +31,31 @@ func openDatabase(t testing.TB, path string) *database {
 	return &database{c, path}
 }
 
-// newDatabase opens a new database and closes it after the test.
+// newDatabase opens a new database, which has the functions that clusters have, and
+// closes it after the test.
 func newDatabase(t testing.TB, name string) *database {
 	d := openDatabase(t, filepath.Join(t.TempDir(), name))
 	t.Cleanup(func() { d.Close() })
+	d.addFunctions(t)
 	return d
 }
+
+func (d *database) addFunctions(t testing.TB) {
+	t.Helper()
+	for _, f := range pgfunc.Implementations() {
+		err := d.CreateFunction(sqlite.Function{Name: f.Name, Args: f.Args, Deterministic: f.Deterministic,
+			Scalar: func(args []value.Value) (value.Value, error) { return f.Impl(oneMoment{}, args) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// oneMoment is what the functions see of a command.
+type oneMoment struct{}
+
+func (oneMoment) NowMicros() int64 { return 1_700_000_000_000_000 }
+func (oneMoment) Uint64() uint64   { return 4 }
 
 // Query implements Source.
 func (d *database) Query(sql string, each func(row []value.Value) error) error {

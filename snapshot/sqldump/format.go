@@ -32,8 +32,9 @@ func Detect(head []byte) (Format, error) {
 		return "", &LineError{1, "this is a compressed file", "Decompress it: zcat FILE | quorate import -"}
 	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}), bytes.HasPrefix(head, []byte{0xFE, 0xFF}):
 		return "", &LineError{1, "this is UTF-16", "Convert it to UTF-8: iconv -f UTF-16 -t UTF-8"}
-	case bytes.HasPrefix(head, []byte("-- Quorate SQL dump, format ")):
-		if line, _, _ := bytes.Cut(head, []byte{'\n'}); strings.TrimSpace(string(line)) != header {
+	case bytes.HasPrefix(head, []byte(header)):
+		line, _, _ := bytes.Cut(head, []byte{'\n'})
+		if number := strings.TrimSpace(strings.TrimPrefix(string(line), header)); number != "1" && number != format {
 			return "", &LineError{1, "this dump is of another format: " + strings.TrimPrefix(strings.TrimSpace(string(line)), "-- "), "Import it with the version of quorate that wrote it, or a later one."}
 		}
 		return Quorate, nil

@@ -10,6 +10,8 @@ import (
 )
 
 // Insert is an INSERT of literals: INSERT INTO t (a, b) VALUES (1, 'x'), …
+//
+// Columns that are for sqlite3 only (computedMark) are left out, with their values.
 type Insert struct {
 	Table   string
 	Columns []string // nil: all, in their order
@@ -37,7 +39,7 @@ func ParseInsert(text string) (insert *Insert, ok bool) {
 		token = p.next()
 	}
 	if token == "(" {
-		if insert.Columns = p.names(); insert.Columns == nil {
+		if insert.Columns = p.names(); len(insert.Columns) == 0 {
 			return nil, false
 		}
 		token = p.next()
@@ -48,7 +50,14 @@ func ParseInsert(text string) (insert *Insert, ok bool) {
 	return insert, p.rows(insert)
 }
 
-type insertParser struct{ scanner }
+// computedMark is behind the name of a column that is computed here and an ordinary
+// one in sqlite3. Such columns are the last.
+const computedMark = " /* computed */"
+
+type insertParser struct {
+	scanner
+	marked int // columns at the end that are left out
+}
 
 func (p *insertParser) word(word string) bool { return strings.EqualFold(p.next(), word) }
 
@@ -62,7 +71,11 @@ func (p *insertParser) names() []string {
 		if name == "" {
 			return nil
 		}
-		names = append(names, name)
+		if strings.HasPrefix(p.sql[p.at:], computedMark) {
+			p.marked++
+		} else if names = append(names, name); p.marked > 0 {
+			return nil
+		}
 		switch p.next() {
 		case ",":
 		case ")":
@@ -89,7 +102,9 @@ func (p *insertParser) rows(insert *Insert) bool {
 			if !ok {
 				return false
 			}
-			insert.Values = append(insert.Values, v)
+			if insert.Columns == nil || width < len(insert.Columns) {
+				insert.Values = append(insert.Values, v)
+			}
 			switch p.next() {
 			case ",":
 			case ")":
@@ -98,6 +113,7 @@ func (p *insertParser) rows(insert *Insert) bool {
 				return false
 			}
 		}
+		width -= p.marked
 		if insert.Width == 0 {
 			insert.Width = width
 		}

@@ -80,8 +80,18 @@ func NewReader(in io.Reader, format Format, offset int64, line int) *Reader {
 func (r *Reader) Complete() bool { return r.complete }
 
 // Next returns the next statement, and io.EOF after the last. An error of the
-// script itself is a *LineError.
+// script itself is a *LineError. Of a dump of ours it is the statement that Quorate
+// keeps, where sqlite3 gets another.
 func (r *Reader) Next() (Statement, error) {
+	s, err := r.next()
+	if err == nil && r.format == Quorate && isDefinition(s.Text) {
+		return r.paired(s)
+	}
+	return s, err
+}
+
+// next returns the next statement as it stands.
+func (r *Reader) next() (Statement, error) {
 	for {
 		for r.at < len(r.buffer) {
 			if r.needsMore() && !r.ended {
@@ -373,9 +383,12 @@ func dollarTag(rest []byte) string {
 	return string(rest[:n+1])
 }
 
+// statementTail is what is not part of a statement at its end.
+const statementTail = "; \t\r\n\f\v"
+
 // take cuts the statement out that ends with the semicolon before end.
 func (r *Reader) take(end int) Statement {
-	text := bytes.TrimRight(r.buffer[r.start:end], "; \t\r\n\f\v")
+	text := bytes.TrimRight(r.buffer[r.start:end], statementTail)
 	s := Statement{Text: string(text), Line: r.startLine, End: r.offset + int64(end)}
 	r.start = -1
 	return s

@@ -21,9 +21,13 @@ const ProgressTable = "quorate_imports"
 // typesTable is the state machine's table of declared types.
 const typesTable = "_quorate_types"
 
+// metaTable is in a cluster's database.
+const metaTable = "_quorate_meta"
+
 // object is a row of sqlite_schema.
 type object struct {
 	kind, name, table, sql string
+	shell                  shellText // what sqlite3 gets
 }
 
 // table is a table with rows to dump.
@@ -32,6 +36,7 @@ type table struct {
 	virtual      bool
 	withoutRowID bool
 	columns      []string // those that are inserted, quoted
+	computed     []string // those that are inserted in sqlite3 only, quoted
 	key          []string // the primary key's, in its order, quoted
 	rowID        string   // the name of a rowid that no column holds; "" when there is none
 }
@@ -44,7 +49,7 @@ type schema struct {
 	sequence []string            // rows of sqlite_sequence as literals
 	analyzed bool
 	leftOut  []string // what cannot be dumped, and why
-	ownCalls []string // what sqlite3 refuses, because it calls functions of ours
+	restored bool     // sqlite3 has made the database of a dump of ours
 }
 
 func readSchema(src Source) (*schema, error) {
@@ -60,17 +65,25 @@ func readSchema(src Source) (*schema, error) {
 	}
 	var objects []object
 	err = src.Query(`SELECT type, name, tbl_name, sql FROM main.sqlite_schema ORDER BY rowid`, func(row []value.Value) error {
-		objects = append(objects, object{row[0].Text(), row[1].Text(), row[2].Text(), row[3].Text()})
+		objects = append(objects, object{kind: row[0].Text(), name: row[1].Text(), table: row[2].Text(), sql: row[3].Text()})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	hasTypes, hasSequence := false, false
+	is := make(map[string]bool)
 	for _, o := range objects {
-		hasTypes = hasTypes || o.name == typesTable
-		hasSequence = hasSequence || o.name == "sqlite_sequence"
-		s.analyzed = s.analyzed || o.name == "sqlite_stat1"
+		is[o.name] = true
+	}
+	var missing []definition
+	if is[definitionsTable] && !is[metaTable] {
+		s.restored = true
+		if missing, err = restoreDefinitions(src, objects); err != nil {
+			return nil, err
+		}
+	}
+	s.analyzed = is["sqlite_stat1"]
+	for _, o := range objects {
 		if o.sql == "" || ours(o.name) || ours(o.table) || o.kind == "table" && kinds[o.name] == "shadow" {
 			continue
 		}
@@ -89,63 +102,32 @@ func readSchema(src Source) (*schema, error) {
 		s.tables = append(s.tables, t)
 	}
 	s.sortRest()
-	if err := s.findOwnCalls(src); err != nil {
+	s.addMissing(missing)
+	if err := s.translate(src); err != nil {
 		return nil, err
 	}
-	if hasTypes {
+	if is[typesTable] {
 		if err := s.readTypes(src); err != nil {
 			return nil, err
 		}
 	}
-	if hasSequence {
+	if is["sqlite_sequence"] {
 		return s, s.readSequence(src)
 	}
 	return s, nil
 }
 
-// findOwnCalls finds the tables and indexes that call functions which the source
-// has beyond SQLite's: the shell looks functions up when it makes them, which it
-// does not for views, triggers and defaults.
-func (s *schema) findOwnCalls(src Source) error {
-	functions := make(map[string]bool)
-	err := src.Query(`SELECT DISTINCT lower(name) FROM pragma_function_list GROUP BY lower(name) HAVING max(builtin) = 0`, func(row []value.Value) error {
-		functions[row[0].Text()] = true
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	look := func(o object) {
-		tokens := significantTokens(o.sql)
-		defaults := 0 // open parentheses, in a DEFAULT
-		for i := range tokens[1:] {
-			switch {
-			case tokens[i+1] == "(" && (defaults > 0 || strings.EqualFold(tokens[i], "DEFAULT")):
-				defaults++
-			case tokens[i+1] == ")" && defaults > 0:
-				defaults--
-			}
-			if defaults > 0 {
-				continue // sqlite3 looks at a default when it needs one
-			}
-			if name := strings.ToLower(tokens[i]); functions[name] && tokens[i+1] == "(" {
-				s.ownCalls = append(s.ownCalls, fmt.Sprintf("%s %s: no such function: %s", o.kind, o.name, name))
-				return
-			}
-		}
-	}
+// objects are all that are made, in their order.
+func (s *schema) objects() []object {
+	var all []object
 	for _, t := range s.tables {
-		if !t.virtual {
-			look(t.object)
-		}
+		all = append(all, t.object)
 	}
-	for _, o := range s.rest {
-		if o.kind == "index" {
-			look(o)
-		}
-	}
-	return nil
+	return append(all, s.rest...)
 }
+
+// differs reports that sqlite3 gets another statement.
+func (o object) differs() bool { return o.shell.sql != statementText(o.sql) }
 
 // ours reports that a name is SQLite's or Quorate's own.
 func ours(name string) bool {

@@ -4,14 +4,19 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"quorate/internal/value"
 )
 
 const (
-	// header begins every dump. A later format gets another number.
-	header = "-- Quorate SQL dump, format 1"
+	// header begins every dump, before the number of its format.
+	//
+	//	1  one text for import and sqlite3
+	//	2  with definitionsTable, where sqlite3 gets a statement of its own
+	header = "-- Quorate SQL dump, format "
+	format = "2"
 	// trailer begins its last line.
 	trailer = "-- end of dump: "
 
@@ -64,21 +69,26 @@ type dumper struct {
 
 func (d *dumper) write(s *schema) error {
 	d.summary.Tables, d.summary.LeftOut = len(s.tables), s.leftOut
-	d.line(header)
-	d.line("-- It is read by quorate import, and by sqlite3 3.37 or newer: sqlite3 new.db < FILE")
+	d.line(header + format)
+	d.line("-- It is read by quorate import, and by sqlite3 3.40 or newer: sqlite3 new.db < FILE")
 	for _, what := range s.leftOut {
-		d.line("-- left out: " + strings.ReplaceAll(what, "\n", " "))
+		d.remark("left out: " + what)
 	}
-	for _, what := range s.ownCalls {
-		d.line("-- refused by sqlite3: " + strings.ReplaceAll(what, "\n", " "))
+	objects := s.objects()
+	for _, o := range objects {
+		d.notes(o)
 	}
 	d.line("PRAGMA foreign_keys=OFF;")
+	d.line("PRAGMA ignore_check_constraints=ON;")
 	d.line("BEGIN;")
+	if slices.ContainsFunc(objects, object.differs) {
+		d.line(createDefinitions)
+	}
 	if len(s.types) > 0 {
 		d.line(`CREATE TABLE "_quorate_types" (relation TEXT NOT NULL COLLATE NOCASE, "column" TEXT NOT NULL COLLATE NOCASE, type TEXT NOT NULL, modifier INTEGER NOT NULL, PRIMARY KEY (relation, "column")) STRICT, WITHOUT ROWID;`)
 	}
-	for _, t := range s.tables {
-		d.define(s, t.object)
+	for i, t := range s.tables {
+		d.define(s, t.object, i)
 	}
 	if len(s.sequence) > 0 {
 		d.line("INSERT INTO sqlite_sequence (rowid, name, seq) VALUES\n" + strings.Join(s.sequence, ",\n") + ";")
@@ -93,10 +103,11 @@ func (d *dumper) write(s *schema) error {
 			d.line("INSERT INTO " + quoteName(t.name) + " (" + quoteName(t.name) + ") VALUES ('rebuild');")
 		}
 	}
-	for _, o := range s.rest {
-		d.define(s, o)
+	for i, o := range s.rest {
+		d.define(s, o, i)
 	}
 	d.line("COMMIT;")
+	d.line("PRAGMA ignore_check_constraints=OFF;")
 	if s.analyzed {
 		d.line("ANALYZE;")
 	}
@@ -109,10 +120,30 @@ func (d *dumper) line(text string) {
 	d.w.WriteByte('\n')
 }
 
-// define writes a CREATE statement as the database keeps it, and the types that
-// go with it. SQLite keeps a comment that stood before the semicolon.
-func (d *dumper) define(s *schema, o object) {
-	d.line(o.sql + commentEnd(o.sql) + ";")
+// remark writes a comment.
+func (d *dumper) remark(text string) {
+	d.line("-- " + strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " "))
+}
+
+// notes says what is otherwise in sqlite3.
+func (d *dumper) notes(o object) {
+	for _, what := range o.shell.notes {
+		d.remark("in sqlite3, " + what)
+	}
+}
+
+// define writes a CREATE statement as the database keeps it, for sqlite3 in its
+// words where they are others, and the types that go with it.
+func (d *dumper) define(s *schema, o object, position int) {
+	d.notes(o)
+	if o.differs() {
+		sql := statementText(o.sql)
+		row := definition{o.kind, o.name, int64(position), sql, pairChecksum(sql, o.shell.sql)}
+		d.line(insertDefinition + string(AppendRow(nil, row.row())) + ";")
+	}
+	if o.shell.sql != "" {
+		d.line(o.shell.sql + commentEnd(o.shell.sql) + ";")
+	}
 	if types := s.types[strings.ToLower(o.name)]; len(types) > 0 && o.kind != "index" && o.kind != "trigger" {
 		d.line(`INSERT INTO "_quorate_types" (relation, "column", type, modifier) VALUES` + "\n" + strings.Join(types, ",\n") + ";")
 	}
@@ -146,11 +177,16 @@ func (d *dumper) data(t *table) error {
 		return d.emptyRows(t)
 	}
 	list := strings.Join(columns, ", ")
+	names := list
+	for _, c := range t.computed {
+		list += ", " + c
+		names += ", " + c + computedMark
+	}
 	query := "SELECT " + list + " FROM main." + quoteName(t.name)
 	if len(order) > 0 {
 		query += " ORDER BY " + strings.Join(order, ", ")
 	}
-	head := "INSERT INTO " + quoteName(t.name) + " (" + list + ") VALUES\n"
+	head := "INSERT INTO " + quoteName(t.name) + " (" + names + ") VALUES\n"
 	err := d.src.Query(query, func(row []value.Value) error { return d.row(head, row) })
 	if err != nil {
 		return err
