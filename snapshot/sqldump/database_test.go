@@ -149,7 +149,7 @@ func runShell(t testing.TB, path, script string) string {
 	cmd.Stdin = strings.NewReader(script)
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), `unknown table option: STRICT`) {
-		t.Skip("the sqlite3 shell is older than 3.37")
+		t.Skip("the sqlite3 shell is older than 3.40")
 	}
 	if err != nil || strings.Contains(string(out), "rror") {
 		t.Fatalf("sqlite3: %v\n%s", err, out)
