@@ -143,15 +143,13 @@ func (p *insertParser) literal() (v value.Value, ok bool) {
 		return numberLiteral(strings.TrimPrefix(token, "+") + p.next())
 	case c >= '0' && c <= '9' || c == '.':
 		return numberLiteral(token)
-	case (c == 'x' || c == 'X') && len(token) > 1 && token[1] == '\'':
-		b, ok := blobLiteral(token)
-		return value.BlobBytes(b), ok
 	case strings.EqualFold(token, "NULL"):
 		return v, true
 	case strings.EqualFold(token, "CAST"):
 		return p.cast()
 	}
-	return v, false
+	b, ok := blobLiteral(token)
+	return value.BlobBytes(b), ok
 }
 
 func textLiteral(token string) (v value.Value, ok bool) {
@@ -165,8 +163,9 @@ func textLiteral(token string) (v value.Value, ok bool) {
 	return value.String(text), true
 }
 
+// blobLiteral reads X'…'.
 func blobLiteral(token string) (b []byte, ok bool) {
-	if len(token) < 3 || token[len(token)-1] != '\'' {
+	if len(token) < 3 || token[0]|0x20 != 'x' || token[1] != '\'' || token[len(token)-1] != '\'' {
 		return nil, false
 	}
 	digits := token[2 : len(token)-1]
