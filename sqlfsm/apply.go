@@ -41,6 +41,7 @@ const (
 
 func (f *FSM) setHooks() {
 	db := f.writer.db
+	f.counter.db, f.counter.watch = db, f.counter.allocate
 	db.SetProgress(stepsGrain, func() bool { return !db.Nested() && f.counter.stop(&f.effects) })
 	db.SetPreupdateHook(func(p *sqlite.Preupdate) {
 		// Beyond the highest rowid SQLite goes over to random ones, out of a
@@ -349,13 +350,16 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 	if err := f.useFullText(p, s); err != nil {
 		return err
 	}
-	f.counter.start(p, s)
 	f.effects.volume = 0
+	f.counter.start(p, s)
 	defer f.counter.end()
 	for {
 		more, err := p.Step()
 		if err != nil {
 			return err
+		}
+		if f.counter.exhausted() { // and SQLite went on without the memory
+			return f.counter.verdict()
 		}
 		if !more {
 			break

@@ -2,6 +2,7 @@ package sqlfsm
 
 import (
 	"quorate/internal/errcode"
+	"quorate/internal/sqlite"
 	"quorate/internal/value"
 )
 
@@ -20,16 +21,28 @@ const (
 	// has in temporary tables and in what it sorts, and four times those that it
 	// returns. Temporary ones are on disk.
 	statementBytes = 1 << 30
-	// statementHeldBytes is how large the values may be together that it has in
-	// memory at one time, also as groups of group_concat() and JSON's aggregates.
+	// statementHeldBytes is how much it may have in memory at one time: values, what
+	// group_concat() and other aggregates have gathered, what is being sorted. On top
+	// come what one function has at work, and registers' values that are not large
+	// and made between two looks.
 	statementHeldBytes = 512 << 20
+	// largeBytes is from how many bytes on an allocation is large. It is more than what
+	// SQLite allocates for its own keeping, which depends on what the connection did
+	// before: pages, and the table that finds them in a cache of less than 64 MiB.
+	largeBytes = 128 << 10
+	// fullTextLargeBytes is that for statements that use a full text index, of which the
+	// table of new words, of up to 512 KiB, stays when they are written out.
+	fullTextLargeBytes = 512 << 10
 	// An instruction may work on a value of 64 MiB, and take as long as a million
 	// others. So stepBytes bytes of a function's arguments and result are a step more,
-	// and freshBytes bytes of a large value that a look finds and the look before did
-	// not: a loop that makes one anew in each turn makes some twenty between looks.
+	// as many of a large allocation, and freshBytes bytes of a value that a look finds
+	// and the look before did not: a loop that makes one anew in each turn makes some
+	// twenty between looks.
 	stepBytes, freshBytes = 32, 2
-	// stepsGrain is how often the budget is looked at, in instructions. What lies
-	// between two looks, some 20 rows, comes on top.
+	// stepsGrain is how often the budget is looked at, in instructions; but SQLite
+	// calls only where a program jumps: a row whose hundred columns are hundred calls
+	// of hex() is made between two looks. So large allocations are watched too, each
+	// when it is made.
 	stepsGrain = 250
 )
 
@@ -38,14 +51,16 @@ const (
 // not do: those calls do not count. Nor do those from statements that the running
 // one begins by itself, whose counts go on from entry to entry.
 type budget struct {
-	running *prepared // nil: what runs is not counted
-	weight  int       // how much an instruction counts
+	db      *sqlite.Conn
+	watch   func(n int, held int64) bool // allocate
+	running *prepared                    // nil: what runs is not counted
+	weight  int                          // how much an instruction counts
 	steps   int
 	limit   int   // of steps, for statements that are not DDL
 	bytes   int64 // the limit of bytes
 	bound   int   // of steps, for the running one
 	held    int64 // the limit of bytes in memory at one time
-	called  int64 // bytes that our functions were given and have made
+	called  int64 // bytes that our functions were given and have made, and of large allocations
 	// Which limit the statement has reached.
 	tooLong, tooLarge, tooMuchHeld bool
 }
@@ -61,14 +76,19 @@ func (b *budget) start(p *prepared, s *statement) {
 	if s.schema {
 		b.bound *= definitionFactor
 	}
+	larger := largeBytes
 	if p.fullText {
-		b.weight = fullTextWeight
+		b.weight, larger = fullTextWeight, fullTextLargeBytes
 	}
 	p.ResetSteps()
 	b.running = p
+	b.db.WatchAllocations(larger, b.watch)
 }
 
-func (b *budget) end() { b.running = nil }
+func (b *budget) end() {
+	b.running = nil
+	b.db.UnwatchAllocations()
+}
 
 // stop counts stepsGrain instructions and reports whether the statement must end.
 func (b *budget) stop(e *effects) bool {
@@ -77,10 +97,22 @@ func (b *budget) stop(e *effects) bool {
 	}
 	fresh, held := b.running.RegisterBytes()
 	b.steps += stepsGrain*b.weight + int(fresh/freshBytes)
-	b.tooLong = b.steps+int(b.called/stepBytes) >= b.bound
-	b.tooMuchHeld = held > b.held
-	b.tooLarge = b.running.TemporaryBytes()+e.volume > b.bytes
+	b.tooLong = b.tooLong || b.taken() >= b.bound
+	b.tooMuchHeld = b.tooMuchHeld || held+b.db.WatchedBytes() > b.held
+	b.tooLarge = b.tooLarge || b.running.TemporaryBytes()+e.volume > b.bytes
 	return b.exhausted()
+}
+
+// taken is how many steps the statement has taken, as far as they are counted.
+func (b *budget) taken() int { return b.steps + int(b.called/stepBytes) }
+
+// allocate counts a large allocation of n bytes, with which held are allocated,
+// and reports whether the statement may have it.
+func (b *budget) allocate(n int, held int64) bool {
+	b.called += int64(n)
+	b.tooLong = b.tooLong || b.taken() >= b.bound
+	b.tooMuchHeld = b.tooMuchHeld || held > b.held
+	return !b.exhausted()
 }
 
 func (b *budget) exhausted() bool { return b.tooLong || b.tooLarge || b.tooMuchHeld }

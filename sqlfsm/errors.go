@@ -54,11 +54,12 @@ func (f *FSM) explain(p *prepared, err error) error {
 		}
 		return err
 	}
-	exhausted := f.counter.exhausted() && e.Code.Primary() == sqlite.Interrupt
+	code := e.Code.Primary()
+	exhausted := f.counter.exhausted() && (code == sqlite.Interrupt || code == sqlite.NoMem || !isEnvironment(e.Code))
 	switch {
-	case e.Code == sqlite.CorruptVTab:
+	case e.Code == sqlite.CorruptVTab && !exhausted:
 		return errFullTextDiffers(e)
-	case f.highest && (exhausted || e.Code.Primary() == sqlite.Full || !isEnvironment(e.Code)):
+	case f.highest && (exhausted || code == sqlite.Full || !isEnvironment(e.Code)):
 		return errHighestRowID() // what else came of it depends on a random number
 	case exhausted:
 		return f.counter.verdict()

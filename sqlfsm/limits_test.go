@@ -69,6 +69,63 @@ func TestLargeValues(t *testing.T) {
 	tooMuch(t, largeValues, func(f *FSM) { f.counter.limit, f.counter.held = 200_000, 2<<20 })
 }
 
+// wideOnes are statements without loops, which SQLite runs from their beginning to
+// their end without a look at the budget. They have much in memory in one row, in one
+// expression, in aggregates, in a function's cache or in triggers, or take long over
+// what they throw away at once.
+func wideOnes() []string {
+	values := func(n int, of string) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = strings.ReplaceAll(of, "%d", fmt.Sprint(i))
+		}
+		return strings.Join(list, ", ")
+	}
+	large := fmt.Sprintf("(SELECT hex(zeroblob(%d)) AS x)", 300_000)
+	return []string{
+		`INSERT INTO o (v) SELECT length(concat(` + values(100, "hex(zeroblob(100000 + %d))") + `))`,
+		`INSERT INTO o (v) SELECT 1 FROM (SELECT ` + values(400, "hex(zeroblob(100000 + t.id + %d)) AS c%d") + ` FROM t LIMIT 1) WHERE c1 <> c399`,
+		`INSERT INTO o (v) SELECT concat(` + values(60, "x || '%d'") + `) FROM ` + large,
+		`INSERT INTO o (v) SELECT max(length(c1)) FROM (SELECT ` + values(60, "max(hex(zeroblob(100000 + id + %d))) AS c%d") + ` FROM t) WHERE c1 <> c59`,
+		`INSERT INTO o (v) SELECT concat(` + values(60, "string_agg(x, '%d')") + `) FROM ` + large,
+		`INSERT INTO o (v) VALUES (` + strings.ReplaceAll(values(300, "length(hex(zeroblob(100000 + %d)))"), ", ", " + ") + `)`,
+		`INSERT INTO o (v) SELECT json_array(` + values(60, "json_extract(json_array(x || %d), '$[0]')") + `) FROM ` + large,
+		`UPDATE t SET v = concat(` + values(60, "hex(zeroblob(100000 + id + %d))") + `) WHERE id = 1`,
+		`DELETE FROM t WHERE id = 2 AND concat(` + values(60, "hex(zeroblob(100000 + id + %d))") + `) <> ''`,
+		`INSERT INTO nested (v) VALUES ('x')`,
+		`INSERT INTO ft (a) SELECT concat(` + values(60, "hex(zeroblob(300000 + %d))") + `)`,
+	}
+}
+
+// TestWide: what a program without loops has in memory is bounded too, and what it
+// works on.
+func TestWide(t *testing.T) {
+	tooMuch(t, wideOnes(), func(f *FSM) { f.counter.limit, f.counter.held = 2_000_000, 4<<20 })
+}
+
+// TestHeldAtMost: a wide statement does not get more memory than the limit.
+func TestHeldAtMost(t *testing.T) {
+	const held = 4 << 20
+	f := openTest(t)
+	f.counter.limit, f.counter.held = 2_000_000, held
+	var most int64
+	watch := f.counter.watch
+	f.counter.watch = func(n int, held int64) bool {
+		allowed := watch(n, held)
+		if allowed {
+			most = max(most, held)
+		}
+		return allowed
+	}
+	var l log
+	for _, sql := range append(forTooMuch, wideOnes()...) {
+		apply(t, f, l.entry(bound(sql)))
+	}
+	if most < held/2 || most > held {
+		t.Errorf("at most %d bytes were allocated", most)
+	}
+}
+
 // TestTooMuch: a statement that takes too long or too much room ends with 54001 on
 // all nodes alike, with its neighbours as if it had never been there, whatever
 // the nodes' memory, batches and restarts are.
@@ -76,17 +133,23 @@ func TestTooMuch(t *testing.T) {
 	tooMuch(t, endlessOnes, func(f *FSM) { f.counter.limit, f.counter.bytes = 5_000_000, 16<<20 })
 }
 
+// forTooMuch are the tables that the statements are about.
+var forTooMuch = []string{
+	`CREATE TABLE t (id INTEGER PRIMARY KEY, v ANY) STRICT`,
+	`CREATE TABLE o (id INTEGER PRIMARY KEY, v ANY) STRICT`,
+	`CREATE TABLE looped (id INTEGER PRIMARY KEY, v ANY) STRICT`,
+	`CREATE TRIGGER again AFTER INSERT ON looped WHEN NEW.id < 90 BEGIN INSERT INTO looped (v) SELECT zeroblob(1000000); END`,
+	`CREATE TABLE nested (id INTEGER PRIMARY KEY, v ANY) STRICT`,
+	// Each of these holds its value while the next one runs.
+	`CREATE TRIGGER deeper AFTER INSERT ON nested WHEN NEW.id < 90 BEGIN INSERT INTO nested (v) SELECT NEW.v || hex(zeroblob(40000)); END`,
+	`CREATE VIRTUAL TABLE ft USING fts5(a)`,
+	`INSERT INTO t (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 200) SELECT 'a row ' || i FROM n`,
+}
+
 func tooMuch(t *testing.T, statements []string, prepare func(*FSM)) {
 	t.Helper()
 	var l log
-	entries := l.sql(
-		`CREATE TABLE t (id INTEGER PRIMARY KEY, v ANY) STRICT`,
-		`CREATE TABLE o (id INTEGER PRIMARY KEY, v ANY) STRICT`,
-		`CREATE TABLE looped (id INTEGER PRIMARY KEY, v ANY) STRICT`,
-		`CREATE TRIGGER again AFTER INSERT ON looped WHEN NEW.id < 90 BEGIN INSERT INTO looped (v) SELECT zeroblob(1000000); END`,
-		`CREATE VIRTUAL TABLE ft USING fts5(a)`,
-		`INSERT INTO t (v) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 200) SELECT 'a row ' || i FROM n`,
-	)
+	entries := l.sql(forTooMuch...)
 	made := len(entries)
 	for _, sql := range statements {
 		entries = append(entries, l.sql(sql, `INSERT INTO t (v) VALUES ('between')`)...)

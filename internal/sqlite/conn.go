@@ -44,6 +44,7 @@ type Conn struct {
 	fullText uintptr // FTS5's Fts5Global, once asked for
 
 	hooks     hooks
+	watched   watched
 	changing  Preupdate // during the preupdate hook
 	functions []*function
 	failure   error // the last error that a Go function returned

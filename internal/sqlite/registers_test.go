@@ -7,9 +7,9 @@ import (
 	"quorate/internal/value"
 )
 
-// TestRegisterBytes: a large value counts as held as long as it is there, and as
-// fresh once for each time that it is made; and what statements answer does not
-// change by it.
+// TestRegisterBytes: a value counts as held as long as it is there, in registers
+// when it is small and as an allocation when it is large, and as fresh once for each
+// time that it is made; and what statements answer does not change by it.
 func TestRegisterBytes(t *testing.T) {
 	c, _ := openTest(t)
 	const rows = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
@@ -36,9 +36,10 @@ func TestRegisterBytes(t *testing.T) {
 			}
 		}
 		var all, most int64
+		c.WatchAllocations(leastWatched, func(int, int64) bool { return true })
 		c.SetProgress(1, func() bool {
 			fresh, held := s.RegisterBytes()
-			all, most = all+fresh, max(most, held)
+			all, most = all+fresh, max(most, held+c.WatchedBytes())
 			return false
 		})
 		if more, err := s.Step(); !more {
@@ -49,6 +50,10 @@ func TestRegisterBytes(t *testing.T) {
 		}
 		c.SetProgress(1, func() bool { return false })
 		s.Finalize()
+		if left := c.WatchedBytes(); left != 0 {
+			t.Errorf("%s\nleaves %d bytes", test.sql, left)
+		}
+		c.UnwatchAllocations()
 		if all < test.freshLeast || all > test.freshMost || most < test.heldLeast || most > test.heldMost {
 			t.Errorf("%s\n%d bytes are fresh, %d held", test.sql, all, most)
 		}

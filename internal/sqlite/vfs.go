@@ -22,13 +22,14 @@ var baseVFS uintptr
 
 var initializeOnce sync.Once
 
-// initialize starts SQLite, makes the localtime and utc modifiers of its date
-// functions the identity, and registers the clocked VFS. All three concern
-// the process as a whole.
+// initialize puts our functions before SQLite's allocator, starts SQLite, makes the
+// localtime and utc modifiers of its date functions the identity, and registers
+// the clocked VFS. All four concern the process as a whole.
 func initialize() {
 	initializeOnce.Do(func() {
 		tls := libc.NewTLS()
 		defer tls.Close()
+		coverAllocator(tls)
 		if rc := lib.Xsqlite3_initialize(tls); rc != lib.SQLITE_OK {
 			panic("sqlite: cannot initialize: " + Code(rc).String())
 		}
