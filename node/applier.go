@@ -152,7 +152,7 @@ func (n *Node) applyAll(ctx context.Context, entries []sqlfsm.Entry) (done bool,
 		if !sqlfsm.IsFull(err) {
 			return false, fmt.Errorf("node: the state machine cannot go on: %w", err)
 		}
-		n.noRoom(diskDatabase, err)
+		n.noRoom(diskDatabase, n.whyFull(err))
 		n.tellSessions(entries, results)
 		entries = entries[len(results):]
 		if !awaitRoom(ctx) {

@@ -57,6 +57,9 @@ func (n *Node) CatchUp(ctx context.Context) error {
 
 var errQuorumTimeout = errors.New("node: no quorum in time")
 
+// hintStale is for sessions; commands have a flag for it (loadError).
+const hintStale = "SET quorate.read_consistency = 'stale' reads what this node has."
+
 // waitError says in a client's words why a wait ended: no quorum, this node is
 // behind the read index (if there is one), the node stops, or the caller's own
 // context (which is the caller's to explain).
@@ -70,10 +73,10 @@ func (n *Node) waitError(ctx context.Context, index raft.Index, err error) error
 			hint = "Its disk is full, so it takes no entries: make room (see /readyz/disk), or connect to another member."
 		}
 		return errcode.Newf(errcode.CannotConnectNow, "this node is behind: after %v it still has %d committed entries to apply before the read", n.cfg.QuorumTimeout, index-min(index, n.progress.applied())).
-			WithHint("%s SET quorate.read_consistency = 'stale' reads what this node has.", hint)
+			WithHint("%s %s", hint, hintStale)
 	case errors.Is(context.Cause(ctx), errQuorumTimeout):
 		return errcode.Newf(errcode.CannotConnectNow, "the cluster has no quorum: no leader could confirm the read within %v", n.cfg.QuorumTimeout).
-			WithHint("A majority of the members must be up and connected; see quorate status. SET quorate.read_consistency = 'stale' reads what this node has.")
+			WithHint("A majority of the members must be up and connected; see quorate status. %s", hintStale)
 	}
 	return err
 }
@@ -127,7 +130,7 @@ func (n *Node) execute(ctx context.Context, kind sqlfsm.Kind, statements []sqlpl
 	if err := n.service.refusal(false); err != nil {
 		return nil, err
 	}
-	if err := n.refuseScanOrder(statements); err != nil {
+	if err := n.refuseScanOrder(ctx, statements); err != nil {
 		return nil, err
 	}
 	p := n.commands.Reserve()

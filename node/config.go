@@ -69,10 +69,12 @@ type Config struct {
 	Metrics  prometheus.Registerer
 	Gatherer prometheus.Gatherer
 
-	// What tests change: the engine that this node says it runs ("": its own), how
-	// often it tells its digests (0: standingInterval), and how long it waits at first
-	// for another database (0: seedPatience).
+	// What tests change: the engine that this node says it runs ("": its own), how long
+	// it waits to hear the others' (0: engineGrace), how often it tells its digests (0:
+	// standingInterval), and how long it waits at first for another database (0:
+	// seedPatience).
 	engine       string
+	engineGrace  time.Duration
 	standing     time.Duration
 	seedPatience time.Duration
 }

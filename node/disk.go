@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -80,8 +81,40 @@ func (n *Node) noRoom(part diskPart, reason error) {
 		log.Info().Str("for", string(part)).Msg("there is room again")
 		return
 	}
-	log.Error().Err(reason).Str("for", string(part)).Str("hint", "Make room on the disk: until then this node takes no writes; it goes on by itself afterwards.").
-		Msg("the disk is full")
+	log.Error().Err(reason).Str("for", string(part)).Str("hint", "Make room there: until then this node takes no writes; it goes on by itself afterwards.").
+		Msg("there is no room")
+}
+
+// plentyBytes are more than one batch of the state machine needs, which a statement's
+// limits bound.
+const plentyBytes = 4 << 30
+
+// whyFull says where there is no room for the database. SQLite says that it is full,
+// and not what: besides its own disk that may be the one of temporary files, or, where
+// neither is, a limit (https://sqlite.org/rescode.html#full).
+func (n *Node) whyFull(err error) error {
+	database, databaseErr := n.fs.Free(n.cfg.DataDir)
+	temporaryDir := temporaryDir()
+	temporary, temporaryErr := n.fs.Free(temporaryDir)
+	if databaseErr != nil || temporaryErr != nil {
+		return fmt.Errorf("%w; it is not known how much is free", err)
+	}
+	why := ""
+	if database >= plentyBytes && temporary >= plentyBytes {
+		why = ": neither is full, so look for a quota of this user; an SQLite database cannot have more than 16 TiB"
+	}
+	return fmt.Errorf("%w; %s has %d MiB free, and %s, where SQLite has temporary files, %d MiB%s", err, n.cfg.DataDir, database>>20, temporaryDir, temporary>>20, why)
+}
+
+// temporaryDir is where SQLite puts temporary files, such as those of a large sort
+// (https://sqlite.org/tempfiles.html#temporary_file_storage_locations).
+func temporaryDir() string {
+	for _, dir := range []string{os.Getenv("SQLITE_TMPDIR"), os.Getenv("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp"} {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return dir
+		}
+	}
+	return "."
 }
 
 // watchDisk looks at how much is free.

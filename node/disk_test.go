@@ -225,3 +225,39 @@ func TestNoRoomAnywhere(t *testing.T) {
 		t.Errorf("%d rows, want %d", got, want)
 	}
 }
+
+// roomFS says how much is free in a directory.
+type roomFS struct {
+	vfs.FS
+	free map[string]int64
+}
+
+func (f roomFS) Free(dir string) (int64, error) {
+	if free, ok := f.free[dir]; ok {
+		return free, nil
+	}
+	return 0, syscall.ENOSYS
+}
+
+// TestWhyFull: SQLite says "full" of more than the disk of the database; what is
+// known of the disks is told, and nothing is called full that is not.
+func TestWhyFull(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("SQLITE_TMPDIR", temporary)
+	const data = "/data"
+	for name, c := range map[string]struct {
+		free map[string]int64
+		want string
+	}{
+		"the disk":     {map[string]int64{data: 3 << 20, temporary: 1 << 40}, "/data has 3 MiB free, and " + temporary + ", where SQLite has temporary files, 1048576 MiB"},
+		"temporary":    {map[string]int64{data: 1 << 40, temporary: 0}, "temporary files, 0 MiB"},
+		"neither":      {map[string]int64{data: 1 << 40, temporary: 1 << 40}, "1048576 MiB: neither is full, so look for a quota of this user; an SQLite database cannot have more than 16 TiB"},
+		"nobody knows": {nil, "it is not known how much is free"},
+	} {
+		n := &Node{fs: roomFS{vfs.OS{}, c.free}, cfg: Config{DataDir: data}}
+		full := errors.New("database or disk is full")
+		if err := n.whyFull(full); !errors.Is(err, full) || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

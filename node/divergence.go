@@ -150,7 +150,7 @@ func (n *Node) raiseDoubt(v *divergence.Verdict) {
 	case v != nil && !was:
 		n.metrics.divergences.Inc()
 		n.service.doubt.Store(errcode.Newf(errcode.DataCorrupted, "the members' databases differ, and no majority of the voters agrees on one: nothing is written, or read as linearizable, until it is known which is right").
-			WithHint("See quorate status on every member. Bring back voters that are down, or remove those that are wrong. SET quorate.read_consistency = 'stale' reads what this node has."))
+			WithHint("See quorate status on every member. Bring back voters that are down, or remove those that are wrong. %s", hintStale))
 		log.Error().Uint64("index", uint64(v.At)).Strs("agree", n.names(v.With)).Strs("differ", n.names(v.Others)).
 			Str("hint", "Bring back voters that are down. If there are none, compare the databases (quorate verify) and remove the members that are wrong: see docs/operate/recover.md.").
 			Msg("the members' databases differ, and no majority of the voters agrees: writes and linearizable reads stop")

@@ -475,6 +475,67 @@ func TestMixedEngines(t *testing.T) {
 	}
 }
 
+// TestUnheardEngine: what depends on the order in which a table is read waits, on a
+// node that was just started, until every voter has said what it runs; also before
+// operators are told, which is twice a second. A voter that stays silent is not waited
+// for for ever, and one that was heard and is down still counts.
+func TestUnheardEngine(t *testing.T) {
+	grace := time.Hour
+	c := startClusterWith(t, 3, func(int) vfs.FS { return vfs.OS{} }, func(cfg *Config) {
+		cfg.standing, cfg.engineGrace = time.Hour, grace
+		if cfg.Name == "n3" {
+			cfg.engine = "sqlite-3.0.0-test"
+		}
+	})
+	n := c.nodes[0]
+	execute(t, n, raw(n, sqlplan.Write, "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a INTEGER) STRICT", true))
+	copyRows := func(patience time.Duration) error {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		n := c.nodes[0]
+		if err := n.CatchUp(ctx); err != nil {
+			t.Fatal(err)
+		}
+		b := raw(n, sqlplan.Write, "INSERT INTO t (a) SELECT a FROM t", false)
+		b.Plan.ScanOrder = "INSERT … SELECT"
+		_, err := n.Execute(ctx, []sqlplan.Bound{b})
+		return err
+	}
+	refused := func(when string) {
+		t.Helper()
+		var e *errcode.Error
+		if err := copyRows(time.Minute); !errors.As(err, &e) || e.Code != errcode.FeatureNotSupported {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	restart := func() {
+		t.Helper()
+		if err := c.stopNode(0); err != nil {
+			t.Fatal(err)
+		}
+		c.restart(t, 0)
+	}
+	refused("with all members")
+	if err := c.stopNode(2); err != nil {
+		t.Fatal(err)
+	}
+	refused("when the member that runs another engine is down")
+	restart()
+	if err := copyRows(100 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("nobody knows what the member that is down runs: %v", err)
+	}
+	c.restart(t, 2)
+	refused("when it is back")
+	if err := c.stopNode(2); err != nil {
+		t.Fatal(err)
+	}
+	grace = time.Nanosecond
+	restart()
+	if err := copyRows(time.Minute); err != nil {
+		t.Errorf("when it has been silent for long: %v", err)
+	}
+}
+
 // TestWritesOnceThroughQuarantine writes through the node that turns out to be wrong.
 // What was under way when it was quarantined is answered from its new database, what
 // came later is refused until it serves again, and nothing is carried out twice, or

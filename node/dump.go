@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"quorate/admin"
 	"quorate/internal/errcode"
@@ -19,12 +20,12 @@ import (
 func (n *Node) Dump(ctx context.Context, w io.Writer, stale bool) (admin.DumpSummary, error) {
 	s, err := n.viewAll(ctx, stale)
 	if err != nil {
-		return admin.DumpSummary{}, loadError(err)
+		return admin.DumpSummary{}, dumpError(err)
 	}
 	defer s.Close()
 	summary, err := sqldump.Write(w, viewSource{s})
 	if err != nil {
-		return admin.DumpSummary{}, loadError(err)
+		return admin.DumpSummary{}, dumpError(err)
 	}
 	return admin.DumpSummary{Contents: summary.String(), LeftOut: summary.LeftOut}, nil
 }
@@ -65,6 +66,17 @@ func (v viewSource) Query(sql string, each func(row []value.Value) error) error 
 	}
 }
 
+// dumpError is loadError for what can be asked for as stale.
+func dumpError(err error) error {
+	var e *errcode.Error
+	if errors.As(err, &e) && strings.Contains(e.Hint, hintStale) {
+		operator := *e
+		operator.Hint = strings.Replace(e.Hint, hintStale, "--consistency stale takes what this node has.", 1)
+		err = &operator
+	}
+	return loadError(err)
+}
+
 // loadError says in an operator's words what a session would be told.
 func loadError(err error) error {
 	var e *errcode.Error
@@ -78,7 +90,7 @@ func loadError(err error) error {
 	case errcode.StatementCompletionUnknown:
 		status = http.StatusGatewayTimeout
 	}
-	refused := &admin.Error{Status: status, Message: e.Message, Hint: e.Hint}
+	refused := &admin.Error{Status: status, Message: e.Message, Hint: strings.TrimSpace(strings.Replace(e.Hint, hintStale, "", 1))}
 	if e.Detail != "" {
 		refused.Message += fmt.Sprintf(" (%s)", e.Detail)
 	}

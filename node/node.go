@@ -64,7 +64,8 @@ type Node struct {
 	lowLog    atomic.Bool // the log could not reserve room ahead
 	refusals  refusals
 	watch     *watch
-	engines   atomic.Pointer[[]memberEngine] // nil: all members run the same
+	engines   atomic.Pointer[[]memberEngine] // that operators were told of; nil: all run the same
+	heardBy   time.Time                      // when members have had the time to say which they run
 	service   service
 	// Divergences (divergence.go, quarantine.go, reseed.go). memory belongs to who
 	// mends while there is a quarantine, and to the watch otherwise; seed is the

@@ -1,12 +1,14 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"quorate/internal/exitcode"
 	"quorate/internal/vfs"
@@ -299,5 +301,6 @@ func (n *Node) openTransport() (err error) {
 		return &exitcode.Error{Code: exitcode.Usage, Err: err}
 	}
 	n.peersPending = true // those that were removed
+	n.heardBy = time.Now().Add(cmp.Or(n.cfg.engineGrace, engineGrace))
 	return nil
 }

@@ -22,7 +22,8 @@ func isEnvironment(c sqlite.Code) bool {
 	return false
 }
 
-// IsFull reports whether an error says that there is no room on the disk.
+// IsFull reports whether an error says that there is no room: on the disk of the
+// database, on that of temporary files, or in the greatest size that a database has.
 func IsFull(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code.Primary() == sqlite.Full
@@ -30,10 +31,10 @@ func IsFull(err error) bool {
 
 // environmentError tells a query's client what is wrong with the node.
 func environmentError(e *sqlite.Error) *errcode.Error {
-	code := errcode.InternalError
+	code, hint := errcode.InternalError, ""
 	switch e.Code.Primary() {
 	case sqlite.Full:
-		code = errcode.DiskFull
+		code, hint = errcode.DiskFull, "A query needs room for temporary files (SQLITE_TMPDIR, TMPDIR or /var/tmp of the node) when it sorts much."
 	case sqlite.NoMem:
 		code = errcode.OutOfMemory
 	case sqlite.Corrupt, sqlite.NotADB:
@@ -41,7 +42,7 @@ func environmentError(e *sqlite.Error) *errcode.Error {
 	case sqlite.Interrupt:
 		code = errcode.QueryCanceled
 	}
-	return errcode.Newf(code, "the database of this node failed: %s", e.Message)
+	return errcode.Newf(code, "the database of this node failed: %s", e.Message).WithHint("%s", hint)
 }
 
 // explain sorts out an error of a command's statement: an *errcode.Error is

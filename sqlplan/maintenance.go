@@ -28,6 +28,9 @@ func (p *parser) vacuum() statement {
 			p.unsupported(option.pos, "VACUUM with %s", strings.ToUpper(option.name)).WithHint("VACUUM writes the whole database anew. ANALYZE is a statement of its own.")
 		}
 	}
+	if p.is("into") {
+		p.unsupported(p.tok.pos, "VACUUM INTO").WithHint("quorate snapshot save FILE saves the database to a file, which sqlite3 opens, from any member and while it is written to.")
+	}
 	if p.err == nil && p.tok.kind != tokEnd && !p.isOp(";") {
 		p.unsupported(p.tok.pos, "VACUUM of one table").WithHint("VACUUM without a name writes the whole database anew.")
 	}
