@@ -74,7 +74,7 @@ func newRoot() *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetVersionTemplate(buildinfo.Get().String() + "\n")
-	root.AddCommand(newStart(), newDev(), newStatus(), newMember(), newTransferLeader(), newDrain(), newRecover(), newVerify(), newSnapshot(), newDump(), newImport(), newBench(), newConfig(), newVersion())
+	root.AddCommand(newStart(), newDev(), newStatus(), newMember(), newTransferLeader(), newDrain(), newRecover(), newVerify(), newSnapshot(), newBackup(), newRestore(), newDump(), newImport(), newBench(), newConfig(), newVersion())
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,21 @@ import (
 func newSnapshot() *cobra.Command {
 	cmd := &cobra.Command{Use: "snapshot", Short: "Save a database to a file, and look at what was saved"}
 	cmd.AddCommand(newSnapshotSave(), newSnapshotInspect(), newSnapshotVerify(), newSnapshotRestore())
+	return cmd
+}
+
+// newBackup and newRestore are commands of snapshot under the names that other
+// databases give them.
+func newBackup() *cobra.Command  { return renamed(newSnapshotSave(), "backup") }
+func newRestore() *cobra.Command { return renamed(newSnapshotRestore(), "restore") }
+
+// renamed is a command of snapshot with a name of its own.
+func renamed(cmd *cobra.Command, name string) *cobra.Command {
+	old := "quorate snapshot " + cmd.Name()
+	cmd.Use = strings.Replace(cmd.Use, cmd.Name(), name, 1)
+	cmd.Short = "The same as " + old
+	cmd.Long = "The same as " + old + ", whose --help says more."
+	cmd.Example = strings.ReplaceAll(cmd.Example, old, "quorate "+name)
 	return cmd
 }
 
@@ -33,20 +49,28 @@ func openArchive(name string) (*archive.Reader, *os.File, error) {
 			return nil, nil, fileError(name, err)
 		}
 	}
+	reader, err := beginArchive(name, file)
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return reader, file, nil
+}
+
+// beginArchive begins to read a file that is to hold a saved database.
+func beginArchive(name string, file *os.File) (*archive.Reader, error) {
 	info, err := file.Stat()
 	if err == nil && info.IsDir() {
-		file.Close()
-		return nil, nil, failed(fmt.Errorf("%s is a directory", archiveName(name)), "Give the file that quorate snapshot save has made.")
+		return nil, failed(fmt.Errorf("%s is a directory", archiveName(name)), "Give the file that quorate snapshot save has made.")
 	}
 	reader, readErr := archive.NewReader(file)
 	if err == nil && readErr == nil && info.Mode().IsRegular() {
 		readErr = reader.CheckFileSize(info.Size())
 	}
-	if err = readErr; err != nil {
-		file.Close()
-		return nil, nil, archiveError(name, err)
+	if readErr != nil {
+		return nil, archiveError(name, readErr)
 	}
-	return reader, file, nil
+	return reader, nil
 }
 
 // createFile begins a file that a person has named. Only an ordinary file may be

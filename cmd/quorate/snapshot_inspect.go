@@ -74,14 +74,19 @@ type archiveFound struct {
 	contents   *sqlfsm.Contents
 }
 
-// examineArchive reads a file to its end, which says whether it is what was saved,
-// and then what is in the database.
+// examineArchive examines the file of this name, or standard input.
 func examineArchive(cmd *cobra.Command, name string, verify bool) (*archiveFound, error) {
 	reader, file, err := openArchive(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
+	return examineFile(cmd, name, reader, file, verify)
+}
+
+// examineFile reads a file to its end, which says whether it is what was saved, and
+// then what is in the database.
+func examineFile(cmd *cobra.Command, name string, reader *archive.Reader, file *os.File, verify bool) (*archiveFound, error) {
 	if reader.Kind == archive.Plain {
 		return nil, failed(fmt.Errorf("%s is an SQLite database, but nothing that quorate snapshot save has made", archiveName(name)),
 			"sqlite3 can look into it; quorate snapshot restore and quorate import take it.")
@@ -134,7 +139,7 @@ func readArchive(cmd *cobra.Command, name string, reader *archive.Reader, file *
 		if _, err := io.Copy(io.Discard, source); err != nil {
 			return "", nil, archiveError(name, err)
 		}
-		return name, func() {}, nil
+		return file.Name(), func() {}, nil
 	}
 	unpacked, err := os.CreateTemp("", "quorate-snapshot-*.db")
 	if err != nil {

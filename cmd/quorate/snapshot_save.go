@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"quorate/internal/exitcode"
 	"quorate/raft"
 	"quorate/snapshot/archive"
 )
@@ -24,6 +26,7 @@ type saving struct {
 	o               orderCommand
 	consistency     string
 	compress, force bool
+	verify          bool // read the file back before it gets its name
 }
 
 func newSnapshotSave() *cobra.Command {
@@ -36,14 +39,21 @@ being written to. The file contains all that was acknowledged before the command
 began; it is checked on the way, and appears under its name when it is complete.
 
 The file is an SQLite database: sqlite3 opens it. With --compress it is one inside
-gzip. - writes to standard output.`,
+gzip. - writes to standard output.
+
+With --verify the file is read back before it gets its name, and checked as quorate
+snapshot verify does: what is not whole and sound is not saved, and what was there
+under that name stays.`,
 		Example: `  quorate snapshot save meta.db
-  quorate snapshot save meta.db.gz --compress --endpoint http://10.0.0.3:8432
+  quorate snapshot save meta.db.gz --compress --verify --endpoint http://10.0.0.3:8432
   quorate snapshot save - | ssh backup 'cat > meta.db'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if s.consistency != "linearizable" && s.consistency != "stale" {
 				return usage(fmt.Errorf("consistency %q is not known", s.consistency), "It is linearizable or stale.")
+			}
+			if s.verify && args[0] == standardStream {
+				return usage(errors.New("what goes to standard output cannot be read back"), "Save without --verify, and give what arrives to quorate snapshot verify.")
 			}
 			return s.run(cmd, args[0])
 		},
@@ -53,6 +63,7 @@ gzip. - writes to standard output.`,
 	cmd.Flag("timeout").Usage = "how long to wait while nothing comes"
 	cmd.Flags().BoolVar(&s.compress, "compress", false, "with gzip")
 	cmd.Flags().BoolVar(&s.force, "force", false, "write over a file that is there")
+	cmd.Flags().BoolVar(&s.verify, "verify", false, "read the file back and check it before it gets its name")
 	cmd.Flags().StringVar(&s.consistency, "consistency", "linearizable", "`stale` saves what the member has, also without a quorum")
 	return cmd
 }
@@ -83,11 +94,38 @@ func (s *saving) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
+	if s.verify {
+		if err := readBack(cmd, name, file); err != nil {
+			return err
+		}
+	}
 	if err := file.Commit(); err != nil {
 		return writeError(name, err)
 	}
 	return s.o.print(cmd, savedSentence(name, meta, written), savedJSON{name, meta.Snapshot.Index, meta.Snapshot.Term,
 		meta.Bytes, written, fmt.Sprintf("%x", meta.SHA256), fmt.Sprintf("%x", meta.Cluster), meta.Member, meta.Created})
+}
+
+// readBack checks what was written, which does not have its name yet.
+func readBack(cmd *cobra.Command, name string, written *archive.File) error {
+	draft, err := written.Draft()
+	if err != nil {
+		return writeError(name, err)
+	}
+	file, err := os.Open(draft)
+	if err != nil {
+		return fileError(name, err)
+	}
+	defer file.Close()
+	reader, err := beginArchive(name, file)
+	if err == nil {
+		_, err = examineFile(cmd, name, reader, file, true)
+	}
+	var exit *exitcode.Error
+	if errors.As(err, &exit) && exit.Code == exitcode.Failed {
+		return failed(exit.Err, "The file was not kept. Save from another member (--endpoint) or, to have it as it is, without --verify.")
+	}
+	return err
 }
 
 // savedJSON is the answer of `quorate snapshot save -o json`. Fields are only ever

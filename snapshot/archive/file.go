@@ -72,13 +72,20 @@ func (f *File) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Commit makes the file durable and gives it its name. After an error there is
-// nothing of it.
-func (f *File) Commit() error {
+// Draft makes what was written so far durable and returns the name under which it
+// can be read before Commit gives it its own.
+func (f *File) Draft() (string, error) {
 	err := f.file.Truncate(f.at) // if less came than was expected
 	if err == nil {
 		err = f.file.Sync()
 	}
+	return f.draft, err
+}
+
+// Commit makes the file durable and gives it its name. After an error there is
+// nothing of it.
+func (f *File) Commit() error {
+	_, err := f.Draft()
 	if err == nil {
 		err = f.checkPath()
 	}
