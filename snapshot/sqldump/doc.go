@@ -30,7 +30,7 @@
 //
 // Rows of a table without INTEGER PRIMARY KEY come with their rowid. Generated
 // columns are left out. A full text index is its CREATE statement and its rows,
-// or, where it indexes another table, the command to rebuild it; SQLite's own
+// or, where it indexes another table, at the end the command to rebuild it; SQLite's own
 // tables behind it are left out, as are statistics: ANALYZE makes them anew.
 //
 // Indexes come in the order in which they were made, as do views: SQLite looks a
@@ -52,6 +52,9 @@
 // which one was changed is refused. For sqlite3 it is an ordinary table, by which a
 // dump of what it has made of the text is the same text again, but for what was
 // changed there.
+//
+// There are two as well of what the shell would not read as it is written (line
+// ends of other systems), and of what SQLite's parser was too small for (typed.go).
 //
 // functions.go has what sqlite3 has for each function, and whether the value is
 // exactly the same. A generated column for which it is not is an ordinary column

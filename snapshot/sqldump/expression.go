@@ -84,6 +84,7 @@ type translation struct {
 	fidelity fidelity
 	missing  []string // functions for which sqlite3 has nothing
 	syntax   []string // what its parser does not know
+	asksTime bool     // the result depends on when it is asked for
 }
 
 func newTranslation(sql string, functions isFunction) *translation {
@@ -102,6 +103,15 @@ func (x *translation) lose(list *[]string, what string) {
 	if !slices.Contains(*list, what) {
 		*list = append(*list, what)
 	}
+}
+
+// expression translates all tokens of an expression, or of a program.
+func (x *translation) expression(tokens []placed) string {
+	text := x.text(tokens)
+	if parserStack(text) > parserStackMax {
+		x.lose(&x.syntax, "nested too deeply")
+	}
+	return text
 }
 
 // text translates tokens that follow one another. What is between them, blanks and
@@ -127,11 +137,13 @@ func (x *translation) text(tokens []placed) string {
 func (x *translation) token(tokens []placed) string {
 	t := tokens[0].text
 	switch c := t[0]; {
-	case (c == '.' || c >= '0' && c <= '9') && strings.Contains(t, "_"):
-		return strings.ReplaceAll(t, "_", "") // 1_000, since SQLite 3.46
+	case c == '.' || c >= '0' && c <= '9':
+		return withoutUnderscores(t)
 	case c == '-' && len(tokens) > 1 && tokens[1].text == ">" && tokens[1].start == tokens[0].end:
 		x.fidelity = near // JSON, in what form differs from version to version
-	case isOneOf(t, "LIKE", "GLOB", "MATCH", "CAST", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"):
+	case isOneOf(t, "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"):
+		x.fidelity, x.asksTime = near, true
+	case isOneOf(t, "LIKE", "GLOB", "MATCH", "CAST"):
 		x.fidelity = near // ours tells capitals from small letters
 	case strings.EqualFold(t, "REGEXP"):
 		x.lose(&x.missing, "regexp")
@@ -145,8 +157,12 @@ func (x *translation) token(tokens []placed) string {
 	return t
 }
 
+// withoutUnderscores writes a number as SQLite did before version 3.46: 1000 for
+// 1_000.
+func withoutUnderscores(number string) string { return strings.ReplaceAll(number, "_", "") }
+
 // call translates a call of a function and returns how many tokens it had; 0 when
-// it is none, or stays as it is.
+// it is none, or its arguments are still to be translated.
 func (x *translation) call(tokens []placed) (text string, n int) {
 	name := functionName(tokens)
 	if name == "" || !x.functions(name) {
@@ -158,24 +174,42 @@ func (x *translation) call(tokens []placed) (text string, n int) {
 		x.lose(&x.syntax, "ORDER BY in "+name+"()")
 		return "", 0
 	}
+	parts := commaSeparated(inside)
+	x.asksTime = x.asksTime || timeFunctions[name] || dateFunctions[name] && isNow(inside)
 	if translate, ok := translations[name]; ok {
 		c := functionCall{x: x, name: name}
-		for _, part := range commaSeparated(inside) {
+		for _, part := range parts {
 			c.args = append(c.args, x.argument(part))
 		}
 		if text, fidelity, ok := translate(&c); ok {
 			x.fidelity = min(x.fidelity, fidelity)
 			return text, close + 1
 		}
+		// The arguments are translated already. To do it again would take twice the
+		// time for each call around another.
+		var plain []string
+		for _, a := range c.args {
+			plain = append(plain, a.plain)
+		}
+		text, n = x.sql[tokens[0].start:tokens[1].end]+strings.Join(plain, ", ")+")", close+1
 	}
 	switch {
+	case len(parts) > argumentsMax:
+		x.lose(&x.syntax, fmt.Sprintf("more than %d arguments of %s()", argumentsMax, name))
+	case name == "json_valid" && len(parts) > 1:
+		x.lose(&x.missing, "json_valid with flags")
 	case exactFunctions[name]:
 	case shellFunctions[name]:
 		x.fidelity = near
 	default:
 		x.lose(&x.missing, name)
 	}
-	return "", 0
+	return text, n
+}
+
+// isNow reports a date function's arguments that ask for the time.
+func isNow(inside []placed) bool {
+	return len(inside) == 0 || slices.ContainsFunc(inside, func(t placed) bool { return strings.EqualFold(t.text, "'now'") })
 }
 
 // functionName is the name of the function that tokens begin with a call of.

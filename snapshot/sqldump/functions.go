@@ -19,6 +19,16 @@ var shellFunctions = set(`acos acosh asin asinh atan atan2 atanh avg bm25 ceil c
 	lower match mod nth_value ntile percent_rank pi pow power printf quote radians random randomblob rank round row_number
 	sign sin sinh snippet sqlite_version sqrt strftime substring subtype sum tan tanh time total total_changes trunc unixepoch upper`)
 
+// argumentsMax is SQLITE_MAX_FUNCTION_ARG, which has grown since.
+const argumentsMax = 127
+
+// timeFunctions are ours whose result is the time, or made of it; dateFunctions
+// are SQLite's, when they are asked for 'now'.
+var (
+	timeFunctions = set("q_now q_localtimestamp q_current_date q_localtime")
+	dateFunctions = set("date datetime julianday strftime time unixepoch")
+)
+
 func set(words string) map[string]bool {
 	m := make(map[string]bool)
 	for _, w := range strings.Fields(words) {
@@ -82,7 +92,8 @@ var translations = map[string]translator{
 	"q_concat":      concatenation,
 	"q_encode":      encoding,
 	"string_agg":    about(2, "group_concat(#1, #2)"),
-	"if":            about(3, "iif(#1, #2, #3)"),
+	"if":            conditional,
+	"iif":           conditional,
 
 	"q_like":    byCount(2, `($1 LIKE $2 ESCAPE '\')`, 3, "($1 LIKE $2 ESCAPE $3)"),
 	"q_notlike": byCount(2, `($1 NOT LIKE $2 ESCAPE '\')`, 3, "($1 NOT LIKE $2 ESCAPE $3)"),
@@ -167,6 +178,9 @@ func extreme(function string) translator {
 		if n < 2 {
 			return c.fill("$1"), near, n == 1
 		}
+		if n > argumentsMax {
+			return "", near, false
+		}
 		var rotated []string
 		for i := range n {
 			var list []string
@@ -177,6 +191,22 @@ func extreme(function string) translator {
 		}
 		return function + "(" + strings.Join(rotated, ", ") + ")", near, true
 	}
+}
+
+// conditional is iif(), which had three arguments before SQLite 3.48.
+func conditional(c *functionCall) (string, fidelity, bool) {
+	n := len(c.args)
+	if n == 3 {
+		return c.fill("iif(#1, #2, #3)"), exact, true
+	}
+	text := "CASE"
+	for i := 0; i+1 < n; i += 2 {
+		text += " WHEN " + c.args[i].plain + " THEN " + c.args[i+1].plain
+	}
+	if n%2 == 1 {
+		text += " ELSE " + c.args[n-1].plain
+	}
+	return text + " END", exact, n > 1
 }
 
 // substring counts from 1 as SQLite does; what is before the text differs.

@@ -41,18 +41,21 @@ func applied(sql string, edits []edit) string {
 }
 
 // forShell writes an object in words that sqlite3 has. functions are the source's.
-func forShell(o object, virtual bool, functions isFunction) shellText {
+func forShell(o object, virtual bool, functions isFunction) (out shellText) {
 	sql := statementText(o.sql)
 	switch {
 	case virtual:
-		return virtualForShell(o, sql)
+		out = virtualForShell(o, sql)
 	case o.kind == "table":
 		t := tableEditor{object: o, sql: sql, tokens: placedTokens(sql), functions: functions}
-		return t.edit()
+		out = t.edit()
 	case o.kind == "index":
-		return indexForShell(o, sql, functions)
+		out = indexForShell(o, sql, functions)
+	default:
+		out = programForShell(o, sql, functions)
 	}
-	return programForShell(o, sql, functions)
+	out.sql = typed(out.sql, virtual)
+	return out
 }
 
 // programForShell is for a view or a trigger. sqlite3 looks functions up when they
@@ -60,7 +63,7 @@ func forShell(o object, virtual bool, functions isFunction) shellText {
 func programForShell(o object, sql string, functions isFunction) shellText {
 	x := newTranslation(sql, functions)
 	tokens := placedTokens(sql)
-	text := x.text(tokens)
+	text := x.expression(tokens)
 	switch {
 	case len(x.syntax) > 0:
 		return shellText{notes: []string{"there is no " + o.kind + " " + o.name + ": " + x.why()}}
@@ -79,16 +82,49 @@ func virtualForShell(o object, sql string) shellText {
 	if open < 0 {
 		return out
 	}
-	var edits []edit
-	for _, part := range commaSeparated(tokens[open+1 : closing(tokens, open)]) {
-		if len(part) > 2 && part[1].text == "=" && isOneOf(nameOf(part[0].text), "contentless_delete", "contentless_unindexed", "locale", "tokendata") {
-			before := tokens[slices.Index(tokens, part[0])-1] // the comma
-			edits = append(edits, edit{before.start, part[len(part)-1].end, ""})
-			out.notes = append(out.notes, "table "+o.name+" is without the option "+part[0].text)
+	close := closing(tokens, open)
+	var kept []string
+	for _, part := range commaSeparated(tokens[open+1 : close]) {
+		if len(part) == 0 {
+			return out
 		}
+		text := sql[part[0].start:part[len(part)-1].end]
+		if len(part) > 2 && part[1].text == "=" {
+			name, values := nameOf(part[0].text), part[2:]
+			switch {
+			case isOneOf(name, "contentless_delete", "contentless_unindexed", "locale", "tokendata"):
+				out.notes = append(out.notes, "table "+o.name+" is without the option "+name)
+				continue
+			case isOneOf(name, "tokenize") && len(values) == 1:
+				if tokenizer, changed := trigram(nameOf(values[0].text)); changed {
+					out.notes = append(out.notes, "table "+o.name+" is without the tokenizer's option remove_diacritics")
+					text = "tokenize = " + quoteText(tokenizer)
+				}
+			}
+		}
+		kept = append(kept, text)
 	}
-	out.sql = applied(sql, edits)
+	if len(out.notes) > 0 {
+		out.sql = applied(sql, []edit{{tokens[open].end, tokens[close].start, strings.Join(kept, ", ")}})
+	}
 	return out
+}
+
+// trigram leaves out the option that the tokenizer has since SQLite 3.45.
+func trigram(tokenizer string) (without string, changed bool) {
+	words := strings.Fields(tokenizer)
+	if len(words) == 0 || !strings.EqualFold(words[0], "trigram") {
+		return tokenizer, false
+	}
+	kept := words[:1:1]
+	for i := 1; i < len(words); i += 2 {
+		if strings.EqualFold(words[i], "remove_diacritics") {
+			changed = true
+			continue
+		}
+		kept = append(kept, words[i:min(i+2, len(words))]...)
+	}
+	return strings.Join(kept, " "), changed
 }
 
 // indexForShell is for CREATE [UNIQUE] INDEX name ON table (keys) [WHERE …].
@@ -104,16 +140,17 @@ func indexForShell(o object, sql string, functions isFunction) shellText {
 	distinct := true // keys that differ differ in sqlite3 too
 	close := closing(tokens, open)
 	parts := commaSeparated(tokens[open+1 : close])
+	keys := len(parts)
 	if close+2 < len(tokens) {
 		parts = append(parts, tokens[close+2:]) // behind WHERE
 	}
-	for _, part := range parts {
+	for i, part := range parts {
 		x := newTranslation(sql, functions)
-		text := x.text(part)
+		text := x.expression(part)
 		if !x.ok() {
 			return shellText{notes: []string{"there is no index " + o.name + ": " + x.why()}}
 		}
-		distinct = distinct && (x.fidelity == exact || foldsCase(sql, part, functions))
+		distinct = distinct && (x.fidelity == exact || i < keys && foldsCase(sql, part, functions))
 		if from, to := part[0].start, part[len(part)-1].end; text != sql[from:to] {
 			edits = append(edits, edit{from, to, text})
 		}
@@ -127,14 +164,23 @@ func indexForShell(o object, sql string, functions isFunction) shellText {
 	return out
 }
 
-// foldsCase reports a key lower(x) or upper(x): sqlite3's know only ASCII, so what
+// foldsCase reports a key that is lower(x) or upper(x) and no more: sqlite3's know only ASCII, so what
 // they make equal is equal for ours too.
 func foldsCase(sql string, key []placed, functions isFunction) bool {
 	if !isOneOf(functionName(key), "lower", "upper") {
 		return false
 	}
+	close := closing(key, 1)
+	for i := close + 1; i < len(key); i++ {
+		switch {
+		case isOneOf(key[i].text, "COLLATE"):
+			i++
+		case !isOneOf(key[i].text, "ASC", "DESC"):
+			return false
+		}
+	}
 	x := newTranslation(sql, functions)
-	x.text(key[2:closing(key, 1)])
+	x.text(key[2:close])
 	return x.ok() && x.fidelity == exact
 }
 
@@ -173,6 +219,9 @@ func (t *tableEditor) definition(from, to int) {
 	for i < to {
 		open := t.opens(i)
 		if open == 0 {
+			if c := t.tokens[i]; c.text[0] >= '0' && c.text[0] <= '9' {
+				t.replace(edit{c.start, c.end, withoutUnderscores(c.text)})
+			}
 			if strings.EqualFold(t.tokens[i].text, "CONSTRAINT") {
 				start = i
 				i += 2
@@ -190,7 +239,7 @@ func (t *tableEditor) definition(from, to int) {
 		case "CHECK":
 			end = t.check(from, start, open, end)
 		case "DEFAULT":
-			t.defaultValue(column, open, end)
+			t.defaultValue(column, start, open, end)
 		default:
 			end = t.generated(column, start, open, end)
 		}
@@ -218,7 +267,7 @@ func (t *tableEditor) opens(i int) int {
 func (t *tableEditor) translate(open, end int) (x *translation, e edit) {
 	x = newTranslation(t.sql, t.functions)
 	inside := t.tokens[open+1 : end]
-	e = edit{inside[0].start, inside[len(inside)-1].end, x.text(inside)}
+	e = edit{inside[0].start, inside[len(inside)-1].end, x.expression(inside)}
 	return x, e
 }
 
@@ -239,6 +288,9 @@ func (t *tableEditor) check(from, start, open, end int) int {
 	if end+2 < len(t.tokens) && strings.EqualFold(t.tokens[end+1].text, "ON") && strings.EqualFold(t.tokens[end+2].text, "CONFLICT") {
 		end += 3
 	}
+	if x.asksTime {
+		x.lose(&x.missing, "the time, which SQLite does not allow there")
+	}
 	if x.ok() {
 		t.replace(e)
 		return end
@@ -248,18 +300,26 @@ func (t *tableEditor) check(from, start, open, end int) int {
 		what += " " + nameOf(t.tokens[start+1].text)
 	}
 	t.note("is without " + what + ": " + x.why())
-	if next := t.tokens[end+1].text; start == from && (next == "," || next == ")") {
+	if start == from {
+		if next := t.tokens[end+1].text; next != "," && next != ")" {
+			// SQLite needs no comma before the next constraint of the table.
+			t.edits = append(t.edits, edit{t.tokens[start].start, t.tokens[end].end, "CHECK (1)"})
+			return end
+		}
 		start-- // all of a constraint of the table goes, with its comma
 	}
 	t.remove(start, end)
 	return end
 }
 
-func (t *tableEditor) defaultValue(column string, open, end int) {
+func (t *tableEditor) defaultValue(column string, start, open, end int) {
 	x, e := t.translate(open, end)
 	if x.ok() {
 		t.replace(e)
 		return
+	}
+	if len(x.syntax) > 0 {
+		t.remove(start, end)
 	}
 	t.note("has no DEFAULT for column " + column + ", a value must be given: " + x.why())
 }
@@ -307,10 +367,12 @@ func (s *schema) translate(src Source) error {
 	for i := range s.rest {
 		o := &s.rest[i]
 		o.shell = forShell(*o, false, functions)
-		if missing[o.table] && o.kind == "trigger" {
+		if missing[strings.ToLower(o.table)] && o.kind == "trigger" {
 			o.shell = shellText{notes: []string{"there is no trigger " + o.name + ": its view is not there"}}
 		}
-		missing[o.name] = o.kind == "view" && o.shell.sql == ""
+		if o.kind == "view" && o.shell.sql == "" {
+			missing[strings.ToLower(o.name)] = true
+		}
 	}
 	return nil
 }

@@ -98,13 +98,14 @@ func (d *dumper) write(s *schema) error {
 			return fmt.Errorf("table %s: %w", t.name, err)
 		}
 	}
+	for i, o := range s.rest {
+		d.define(s, o, i)
+	}
+	// Their text may be that of a view.
 	for _, t := range s.tables {
 		if t.virtual && fullText(t.sql) == otherContent {
 			d.line("INSERT INTO " + quoteName(t.name) + " (" + quoteName(t.name) + ") VALUES ('rebuild');")
 		}
-	}
-	for i, o := range s.rest {
-		d.define(s, o, i)
 	}
 	d.line("COMMIT;")
 	d.line("PRAGMA ignore_check_constraints=OFF;")
