@@ -65,7 +65,9 @@ func (r *reader) dump(w *bufio.Writer) (index uint64, err error) {
 		return 0, err
 	}
 	var tables []string
-	err = r.query(`SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> '_quorate_meta' ORDER BY name`,
+	// A full text index is in other tables. Itself it cannot always be read, as when
+	// the table is gone that it is of.
+	err = r.query(`SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage <> 0 AND name <> '_quorate_meta' ORDER BY name`,
 		func(row []value.Value) { tables = append(tables, row[0].Text()) })
 	if err != nil {
 		return 0, err

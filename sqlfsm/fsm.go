@@ -16,6 +16,7 @@ import (
 	"quorate/internal/sqlite"
 	"quorate/internal/value"
 	"quorate/internal/vfs"
+	"quorate/sqlfsm/internal/limit"
 	"quorate/sqlfsm/origins"
 	"quorate/sqlplan"
 	"quorate/sqlplan/pgfunc"
@@ -48,6 +49,8 @@ type Options struct {
 	// reads and writes the database itself by the operating system's calls, so
 	// that anything else than the default, vfs.OS, must be a cover over it.
 	FS vfs.FS
+	// Limits are for tests: see the package. Default, nil: the real ones.
+	Limits *limit.Statement
 }
 
 func (o *Options) setDefaults() {
@@ -151,6 +154,9 @@ type ownStatements struct {
 func Open(path string, o Options) (*FSM, error) {
 	o.setDefaults()
 	f := &FSM{path: path, options: o, counter: budget{limit: statementSteps, bytes: statementBytes, held: statementHeldBytes}}
+	if l := o.Limits; l != nil {
+		f.counter = budget{limit: l.Steps, bytes: l.Bytes, held: l.HeldBytes}
+	}
 	f.gate.visible.Store(schemaChanging)
 	if err := f.open(); err != nil {
 		f.closeConnections()
@@ -185,6 +191,9 @@ func (f *FSM) openConnections() (err error) {
 		return err
 	}
 	f.writer.counter = &f.counter
+	if l := f.options.Limits; l != nil {
+		f.writer.db.SetLimit(sqlite.LimitLength, l.LengthBytes)
+	}
 	if err := f.initialize(); err != nil {
 		return fmt.Errorf("sqlfsm: open %s: %w", f.path, err)
 	}

@@ -97,4 +97,18 @@ var bugs = []planted.Bug{
 		Old:  "	r.Err = verdict\n	if err := f.runOwn(f.own.rollbackTo); err != nil {",
 		New:  "	r.Err = verdict\n	if err := errors.Join(f.runOwn(f.own.rollback), f.runOwn(f.own.begin), f.runOwn(f.own.savepoint)); err != nil {",
 	},
+	{
+		Name: "steps-of-the-statement-before",
+		Rule: "a statement's budget starts anew with it",
+		File: "sqlfsm/apply.go",
+		Old:  "	f.counter.reset()\n	f.writer.guard.start(cl)\n",
+		New:  "	f.writer.guard.start(cl)\n",
+	},
+	{
+		Name: "load-leaves-its-mark",
+		Rule: "a command that loads changes nothing of how later ones run",
+		File: "sqlfsm/load.go",
+		Old:  "	if w.guard.loading == on {\n",
+		New:  "	if w.guard.loading || !on {\n",
+	},
 }

@@ -36,6 +36,7 @@ type settings struct {
 	minutes    float64
 	trace      bool
 	shrink     bool
+	table      bool
 	planted    string
 }
 
@@ -50,6 +51,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.Float64Var(&s.minutes, "minutes", 0, "begin no new seed after this many minutes; 0: no limit")
 	f.BoolVar(&s.trace, "trace", false, "with --seed: print each command and what it did")
 	f.BoolVar(&s.shrink, "shrink", false, "with --seed: look for the fewest commands that still fail")
+	f.BoolVar(&s.table, "table", false, "print how often each kind of statement, each clause and each error came up")
 	f.StringVar(&s.planted, "planted", "", "all, the name of a bug, or list: break the code on purpose, and see how many seeds it takes to notice")
 	if err := f.Parse(args); err != nil {
 		return s, err
@@ -144,6 +146,9 @@ func compare(s *settings, stdout io.Writer) (ok bool, err error) {
 			printFailure(stdout, r, s.size)
 		}
 	}
+	if s.table {
+		fmt.Fprint(stdout, total.Table())
+	}
 	fmt.Fprintf(stdout, "%d seeds, %s, %.0f s\n", seeds, &total, time.Since(began).Seconds())
 	return ok, nil
 }
@@ -169,8 +174,9 @@ func shrink(o sqlgen.Options, stdout io.Writer) (ok bool, err error) {
 		fmt.Fprintf(stdout, "seed %d does not fail\n", o.Seed)
 		return true, nil
 	}
+	fmt.Fprintf(stdout, "== seed %d: what it found\n", o.Seed)
 	for i := range r.Script {
-		fmt.Fprintf(stdout, "-- %d, in time zone %s\n%s", i+1, r.Script[i].Zone, &r.Script[i])
+		fmt.Fprint(stdout, &r.Script[i])
 	}
 	fmt.Fprintf(stdout, "seed %d: %s\n", o.Seed, r.Violation)
 	return false, nil

@@ -28,6 +28,7 @@ type Child struct {
 type assignment struct {
 	Seed    uint64
 	Entries [][]byte
+	Members [][]uint64
 	Dir     string
 }
 
@@ -91,5 +92,5 @@ func Serve(in io.Reader, out io.Writer) error {
 
 func (a *assignment) replay() *answer {
 	c := newChance(a.Seed, "far away")
-	return replay(a.Dir, c, farWay(c), entriesOf(a.Entries))
+	return replay(a.Dir, c, farWay(c, a.Seed), entriesOf(a.Entries, a.Members))
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"quorate/internal/errcode"
-	"quorate/internal/value"
 	"quorate/sqlfsm"
 	"quorate/sqlplan"
 )
@@ -99,9 +98,9 @@ type way struct {
 
 // restless ways differ from seed to seed. SQLite's WAL may be copied while no
 // checkpoint runs; so a machine that crashes makes none.
-func restlessWay(c *chance) way {
+func restlessWay(c *chance, seed uint64) way {
 	w := way{batch: c.in(1, 30), restarts: 8, images: 8, readers: 2, collected: c.one(2)}
-	w.options = sqlfsm.Options{Readers: 2, CacheBytes: 128 << 10, CheckpointBytes: 64 << 10}
+	w.options = sqlfsm.Options{Readers: 2, CacheBytes: 128 << 10, CheckpointBytes: 64 << 10, Limits: limitsOf(seed)}
 	if c.n(2) == 0 {
 		w.crashes, w.options.CheckpointBytes = 6, 1<<40
 	}
@@ -109,8 +108,8 @@ func restlessWay(c *chance) way {
 }
 
 // farWay is that of the machine in another process.
-func farWay(c *chance) way {
-	return way{batch: c.in(20, 400), restarts: 6, readers: 6, collected: true, options: sqlfsm.Options{Readers: 1}}
+func farWay(c *chance, seed uint64) way {
+	return way{batch: c.in(20, 400), restarts: 6, readers: 6, collected: true, options: sqlfsm.Options{Readers: 1, Limits: limitsOf(seed)}}
 }
 
 // machine is a state machine that is given a log.
@@ -122,6 +121,7 @@ type machine struct {
 	files    int    // directories used so far
 	fsm      *sqlfsm.FSM
 	held     *sqlfsm.Snapshot // a reader that stays while entries are applied
+	halfway  *sqlfsm.Rows     // of its query, which has not come to its end
 	outcomes []outcome
 	known    []bool // that outcomes has the entry's
 	asked    []bool // that its rows were collected
@@ -142,7 +142,7 @@ func replay(dir string, c *chance, w way, entries []sqlfsm.Entry) *answer {
 	err := m.live(entries)
 	m.release() // it may be the only reader
 	if err == nil {
-		a.Dump, err = dump(m.fsm)
+		a.Dump, err = dump(m.fsm, entries)
 	}
 	if m.fsm != nil {
 		err = errors.Join(err, m.fsm.Close())
@@ -199,6 +199,9 @@ func (m *machine) meet(batch []sqlfsm.Entry) error {
 			return fmt.Errorf("a reader: %w", err)
 		}
 	}
+	if now(2 * m.readers) {
+		return m.beside(func() error { return m.apply(m.fsm, batch) })
+	}
 	return m.apply(m.fsm, batch)
 }
 
@@ -242,6 +245,10 @@ func (m *machine) open(path string) (err error) {
 
 // release closes the reader that is held, for which Close would wait.
 func (m *machine) release() {
+	if m.halfway != nil {
+		m.halfway.Close()
+		m.halfway = nil
+	}
 	if m.held != nil {
 		m.held.Close()
 		m.held = nil
@@ -337,29 +344,135 @@ func (m *machine) read() error {
 			return fmt.Errorf("%s: %w", q, err)
 		}
 	}
-	if m.c.one(2) {
+	switch m.c.n(4) {
+	case 0, 1:
 		m.release()
-	}
-	return nil
-}
-
-func readAll(s *sqlfsm.Snapshot, sql string) error {
-	rows, err := s.Query(sqlplan.Bound{Plan: &sqlplan.Plan{Kind: sqlplan.Read, SQL: sql}})
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var row []value.Value
-	for row, err = rows.Next(); row != nil; row, err = rows.Next() {
+	case 2:
+		if m.halfway, err = s.Query(asked(queries[len(queries)-1])); err == nil {
+			_, err = m.halfway.Next()
+		}
 	}
 	return err
 }
 
-// dump returns the whole database as text.
-func dump(f *sqlfsm.FSM) (string, error) {
+// beside lets a reader look at the whole of a table again and again while a batch
+// is applied: it must see the same each time.
+func (m *machine) beside(apply func() error) error {
+	m.release()
+	schema := m.fsm.Schema()
+	s, err := m.fsm.Snapshot(context.Background(), schema.Version, true)
+	if err != nil {
+		return err
+	}
+	m.held = s
+	sql := "SELECT name, sql FROM sqlite_schema ORDER BY name"
+	for _, r := range schema.Relations {
+		if r.Kind == sqlplan.Table {
+			sql = "SELECT count(*), total(length(t.c)) FROM (SELECT " + quoted(r.Columns[0].Name) + " AS c FROM " + quoted(r.Name) + ") t"
+		}
+	}
+	before, err := readRows(s, sql)
+	if err != nil {
+		return fmt.Errorf("%s: %w", sql, err)
+	}
+	done, saw := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			after, err := readRows(s, sql)
+			if err == nil && after != before {
+				err = fmt.Errorf("%s answers %s, then %s on one snapshot", sql, before, after)
+			}
+			select {
+			case <-done:
+				saw <- err
+				return
+			default:
+			}
+			if err != nil {
+				saw <- err
+				return
+			}
+		}
+	}()
+	err = apply()
+	close(done)
+	return errors.Join(err, <-saw)
+}
+
+func asked(sql string) sqlplan.Bound {
+	return sqlplan.Bound{Plan: &sqlplan.Plan{Kind: sqlplan.Read, SQL: sql}}
+}
+
+func readAll(s *sqlfsm.Snapshot, sql string) error {
+	_, err := readRows(s, sql)
+	return err
+}
+
+// readRows returns a query's rows as text.
+func readRows(s *sqlfsm.Snapshot, sql string) (string, error) {
+	rows, err := s.Query(asked(sql))
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
 	var b strings.Builder
-	_, err := f.Dump(context.Background(), io.Writer(&b))
-	return b.String(), err
+	for {
+		row, err := rows.Next()
+		if row == nil {
+			return b.String(), err
+		}
+		for i := range row {
+			fmt.Fprintf(&b, "%#v ", row[i])
+		}
+	}
+}
+
+// dump returns the whole database as text, the digests by which members compare
+// theirs, and what is remembered of the commands.
+func dump(f *sqlfsm.FSM, entries []sqlfsm.Entry) (string, error) {
+	var b strings.Builder
+	if _, err := f.Dump(context.Background(), io.Writer(&b)); err != nil {
+		return "", err
+	}
+	if err := writeDigests(&b, f); err != nil {
+		return "", err
+	}
+	for i := range entries {
+		if entries[i].Data == nil {
+			continue
+		}
+		r, applied, err := f.Recall(entries[i].Data)
+		if err != nil {
+			return "", fmt.Errorf("what is remembered of entry %d: %w", i+1, err)
+		}
+		got := outcomeOf(&r)
+		fmt.Fprintf(&b, "entry %d: %t %s\n", i+1, applied, got.Head)
+	}
+	return b.String(), nil
+}
+
+func writeDigests(b *strings.Builder, f *sqlfsm.FSM) error {
+	p, err := f.Reserve()
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if _, err := p.Pin(); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	tables, err := p.Tables(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range tables {
+		d, rows, err := p.DigestTable(ctx, &tables[i], func(int64) {})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "%s: %d rows, digest %s\n", tables[i].Name, rows, d)
+	}
+	return nil
 }
 
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

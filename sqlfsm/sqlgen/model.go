@@ -9,8 +9,11 @@ type model struct {
 	views    []*view
 	indexes  []string // of planned tables
 	triggers []trigger
-	fullText bool // the full text index is there
-	raw      rawModel
+	fullText bool // the full text index docs is there
+	// wordsOnly: the one without content is there. indexed are those of tables.
+	wordsOnly bool
+	indexed   []textIndex
+	raw       rawModel
 }
 
 // table is one that the planner made.
@@ -18,12 +21,15 @@ type table struct {
 	name    string
 	columns []column
 	pinned  bool // a view or a trigger names it
+
+	withoutRowID bool
 }
 
 type view struct {
 	name    string
 	columns []column
-	on      string // the table or view it selects from
+	on      string   // the table or view it selects from
+	changes []string // what INSTEAD OF triggers take: INSERT, UPDATE, DELETE
 }
 
 type trigger struct{ name, on string }
@@ -39,6 +45,7 @@ type column struct {
 	serial    bool
 	parent    string // the table that it references, by its first column
 	check     bool   // values above 5000 violate it
+	pair      bool   // with another column it refers to a table
 }
 
 // base is the type's name without a modifier and with one spelling.
@@ -75,10 +82,18 @@ func (m *model) clone() model {
 	c := *m
 	c.tables, c.views, c.indexes, c.triggers = nil, nil, slices.Clone(m.indexes), slices.Clone(m.triggers)
 	for _, t := range m.tables {
-		c.tables = append(c.tables, &table{t.name, slices.Clone(t.columns), t.pinned})
+		copied := *t
+		copied.columns = slices.Clone(t.columns)
+		c.tables = append(c.tables, &copied)
+	}
+	c.indexed = nil
+	for _, x := range m.indexed {
+		x.table = c.table(x.table.name)
+		c.indexed = append(c.indexed, x)
 	}
 	for _, v := range m.views {
 		copied := *v
+		copied.changes = slices.Clone(v.changes)
 		c.views = append(c.views, &copied)
 	}
 	c.raw = m.raw.clone()
@@ -92,6 +107,11 @@ func (m *model) table(name string) *table {
 		}
 	}
 	return nil
+}
+
+// isIndexed reports that a full text index names the table and its columns.
+func (m *model) isIndexed(name string) bool {
+	return slices.ContainsFunc(m.indexed, func(x textIndex) bool { return x.table.name == name })
 }
 
 func (m *model) dropTable(name string) {
@@ -131,5 +151,5 @@ func (t *table) writable() []*column {
 // changeable are those that an UPDATE may change without getting into the way
 // of keys.
 func (t *table) changeable() []*column {
-	return slices.DeleteFunc(t.writable(), func(c *column) bool { return c.key || c.unique || c.parent != "" })
+	return slices.DeleteFunc(t.writable(), func(c *column) bool { return c.key || c.unique || c.parent != "" || c.pair })
 }

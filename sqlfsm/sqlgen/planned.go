@@ -1,17 +1,15 @@
 package sqlgen
 
-// plannedStatement draws a statement of PostgreSQL's SQL.
-func (g *generator) plannedStatement() Statement {
+// plannedStatement draws a statement of PostgreSQL's SQL; a plain one is an INSERT
+// that hardly fails.
+func (g *generator) plannedStatement(plain bool) Statement {
 	switch {
 	case len(g.m.tables) < 2:
 		return g.createTable()
 	case len(g.m.tables) < 5 && g.c.one(4):
 		return g.createTable()
 	}
-	kinds := []struct {
-		weight int
-		draw   func() Statement
-	}{
+	kinds := []kind{
 		{30, g.insert},
 		{6, g.insertSelect},
 		{8, g.upsert},
@@ -31,12 +29,16 @@ func (g *generator) plannedStatement() Statement {
 		{1, g.truncate},
 		{4, g.mistake},
 		{3, g.fullText},
+		{3, g.forms},
+		{2, g.largeText},
+		{2, g.rekey},
+		{2, g.changeView},
+		{g.tooMuchWeight(), g.tooMuch},
 	}
-	weights := make([]int, len(kinds))
-	for i := range kinds {
-		weights[i] = kinds[i].weight
+	if plain {
+		kinds = []kind{{1, g.insertOrNot}}
 	}
-	s := kinds[g.c.weighted(weights)].draw()
+	s := g.draw(kinds)
 	s.Params = g.params
 	return s
 }

@@ -56,6 +56,7 @@ func (g *generator) primaryKey(t *table, add func(column, string)) (suffix strin
 		c.typ = g.c.of("int", "bigint")
 		add(c, "PRIMARY KEY")
 	}
+	t.withoutRowID = without != ""
 	return without
 }
 
@@ -146,6 +147,17 @@ func (g *generator) parent() *table {
 	return nil
 }
 
+// composite is a table whose key is of two columns.
+func (g *generator) composite() *table {
+	for _, t := range g.m.tables {
+		if t.columns[0].key && t.columns[1].key {
+			t.pinned = true
+			return t
+		}
+	}
+	return nil
+}
+
 // keyType is the type of a column that references the table.
 func keyType(t *table) string {
 	switch typ := t.columns[0].typ; typ {
@@ -161,6 +173,14 @@ func keyType(t *table) string {
 func (g *generator) tableConstraints(t *table) (list []string) {
 	if t.columns[1].key {
 		list = append(list, "PRIMARY KEY (id, part)")
+	} else if g.c.one(6) {
+		list = append(list, fmt.Sprintf("UNIQUE (%s, %s)", t.columns[1].name, t.columns[0].name))
+	}
+	if p := g.composite(); p != nil && g.c.one(3) {
+		t.columns = append(t.columns, column{name: "p1", typ: "int", pair: true}, column{name: "p2", typ: "text", pair: true})
+		list = append([]string{"p1 int", "p2 text"}, list...)
+		list = append(list, fmt.Sprintf("FOREIGN KEY (p1, p2) REFERENCES %s (id, part) ON DELETE %s ON UPDATE %s%s", p.name, g.c.of("CASCADE", "SET NULL"), g.c.of("CASCADE", "SET NULL", "NO ACTION"),
+			g.c.of("", " DEFERRABLE INITIALLY DEFERRED")))
 	}
 	if x := g.immutable("int4", columnsOf(t.columns, "")); x != "" && g.c.one(4) {
 		list = append(list, fmt.Sprintf("CONSTRAINT %s_small CHECK (%s < 100000000)", t.name, x))
@@ -224,6 +244,9 @@ func (g *generator) createView() Statement {
 func (g *generator) createTrigger() Statement {
 	g.inert = true
 	defer func() { g.inert = false }()
+	if len(g.m.views) > 0 && g.c.one(5) {
+		return g.createInsteadOf()
+	}
 	t := pick(g.c, g.m.tables)
 	timing, event := g.c.of("AFTER", "AFTER", "BEFORE"), g.c.of("INSERT", "UPDATE", "DELETE")
 	s := columnsOf(t.columns, "new")
@@ -244,6 +267,35 @@ func (g *generator) createTrigger() Statement {
 	name := g.name("tr")
 	g.m.triggers = append(g.m.triggers, trigger{name, t.name})
 	return Statement{Kind: "create trigger", SQL: fmt.Sprintf("CREATE TRIGGER %s %s %s ON %s%s BEGIN %sEND", name, timing, event, t.name, when, &body)}
+}
+
+// createInsteadOf draws a trigger by which a view can be changed.
+func (g *generator) createInsteadOf() Statement {
+	v := pick(g.c, g.m.views)
+	name, event := g.name("tr"), g.c.of("INSERT", "UPDATE", "DELETE")
+	row := map[string]string{"INSERT": "new", "UPDATE": "new", "DELETE": "old"}[event]
+	g.m.triggers = append(g.m.triggers, trigger{name, v.name})
+	v.changes = append(v.changes, event)
+	return Statement{Kind: "create trigger", SQL: fmt.Sprintf("CREATE TRIGGER %s INSTEAD OF %s ON %s BEGIN %s; END", name, event, v.name, g.triggered(nil, columnsOf(v.columns, row)))}
+}
+
+// changeView draws a change of a view that has a trigger for it.
+func (g *generator) changeView() Statement {
+	for _, v := range g.m.views {
+		if len(v.changes) == 0 || g.c.one(3) {
+			continue
+		}
+		c := pick(g.c, v.columns)
+		x := g.expr(c.typ, 1, nil)
+		switch pick(g.c, v.changes) {
+		case "INSERT":
+			return Statement{Kind: "change of a view", SQL: fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", v.name, c.name, x)}
+		case "UPDATE":
+			return Statement{Kind: "change of a view", SQL: fmt.Sprintf("UPDATE %s SET %s = %s%s", v.name, c.name, x, g.where(columnsOf(v.columns, "")))}
+		}
+		return Statement{Kind: "change of a view", SQL: fmt.Sprintf("DELETE FROM %s%s", v.name, g.where(columnsOf(v.columns, "")))}
+	}
+	return g.update()
 }
 
 // triggered draws a statement of a trigger's body.
@@ -277,6 +329,9 @@ func (g *generator) triggered(on *table, s scope) string {
 func (g *generator) alterTable() Statement {
 	t := pick(g.c, g.m.tables)
 	last := &t.columns[len(t.columns)-1]
+	if g.m.isIndexed(t.name) {
+		return g.createIndex()
+	}
 	sql := "ALTER TABLE " + t.name
 	switch g.c.n(4) {
 	case 0:

@@ -23,6 +23,17 @@ func (g *generator) insert() Statement {
 	return Statement{Kind: "insert", SQL: sql + g.returning(t)}
 }
 
+// insertOrNot draws an INSERT that keys are not in the way of.
+func (g *generator) insertOrNot() Statement {
+	s := g.insert()
+	if before, behind, found := strings.Cut(s.SQL, " RETURNING"); found {
+		s.SQL = strings.TrimSuffix(before, " ON CONFLICT DO NOTHING") + " ON CONFLICT DO NOTHING RETURNING" + behind
+	} else if !strings.HasSuffix(s.SQL, "NOTHING") {
+		s.SQL += " ON CONFLICT DO NOTHING"
+	}
+	return s
+}
+
 // insertColumns are those that an INSERT must name, and some others.
 func (g *generator) insertColumns(t *table) (list []*column) {
 	for _, c := range t.writable() {
@@ -57,6 +68,8 @@ func (g *generator) value(c *column, s scope) string {
 		if p := g.m.table(c.parent); p != nil && g.c.n(4) > 0 {
 			return fmt.Sprintf("(SELECT %s FROM %s ORDER BY random() LIMIT 1)", p.columns[0].name, p.name)
 		}
+		return "NULL::" + c.base()
+	case c.pair:
 		return "NULL::" + c.base()
 	case c.key || c.unique:
 		return g.distinct(c)
@@ -95,7 +108,7 @@ func (g *generator) distinct(c *column) string {
 	switch c.base() {
 	case "int4", "int8":
 		if !g.inert && g.c.one(4) {
-			return g.param(Param{Text: fmt.Sprint(n)})
+			return g.param("", Param{Text: fmt.Sprint(n)})
 		}
 		return fmt.Sprint(n)
 	case "uuid":
@@ -243,6 +256,9 @@ func (g *generator) delete() Statement {
 	case 0:
 		from := pick(g.c, g.m.tables)
 		s := append(columnsOf(t.columns, t.name), columnsOf(from.columns, "u")...)
+		if t.withoutRowID { // which the planner refuses
+			break
+		}
 		return Statement{Kind: "delete", SQL: fmt.Sprintf("DELETE FROM %s USING %s u WHERE %s AND %s", t.name, from.name, g.predicate(s), g.predicate(s))}
 	case 1:
 		return Statement{Kind: "delete", SQL: fmt.Sprintf("DELETE FROM %s WHERE %s AND %s", t.name, g.predicate(s), g.predicate(s)) + g.returning(t)}

@@ -122,7 +122,7 @@ func (g *generator) leaf(typ string, s scope) string {
 	text := g.text(typ)
 	switch {
 	case !g.inert && g.c.one(6):
-		return g.param(Param{Text: text, Null: g.c.one(10)}) + "::" + typ
+		return g.param(typ, Param{Text: text, Null: g.c.one(10)}) + "::" + typ
 	case g.c.one(25):
 		return "NULL::" + typ
 	case g.c.one(2) && (typ == "int4" || typ == "numeric" || typ == "bool"):

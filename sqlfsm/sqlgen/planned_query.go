@@ -130,22 +130,3 @@ func (g *generator) window() Statement {
 	}
 	return Statement{Kind: "window", SQL: sql}
 }
-
-// fullText draws what is done with a full text index.
-func (g *generator) fullText() Statement {
-	words := func() string {
-		return g.c.of("'quick brown fox'", "'lazy dogs jump'", "'Ärger im Haus'", "'running runs ran'", "''", g.expr("text", 2, nil))
-	}
-	if !g.m.fullText {
-		g.m.fullText = true
-		return Statement{Kind: "full text", SQL: "CREATE VIRTUAL TABLE docs USING fts5(title, body" + g.c.of("", ", tokenize = 'porter'", ", prefix = '2 3'") + ")"}
-	}
-	return Statement{Kind: "full text", SQL: g.c.of(
-		fmt.Sprintf("INSERT INTO docs (title, body) VALUES (%s, %s), (%s, %s)", words(), words(), words(), words()),
-		fmt.Sprintf("UPDATE docs SET body = body || ' ' || %s WHERE title = %s", words(), words()),
-		fmt.Sprintf("DELETE FROM docs WHERE body = %s", words()),
-		"SELECT title FROM docs WHERE docs MATCH 'quick OR lazy' ORDER BY rank",
-		"SELECT title, body FROM docs WHERE body MATCH 'run*'",
-		fmt.Sprintf("INSERT INTO docs (title, body) SELECT %s::text, %s FROM %s LIMIT 5", g.c.of("random()", "now()", "gen_random_uuid()"), words(), pick(g.c, g.m.tables).name),
-	)}
-}

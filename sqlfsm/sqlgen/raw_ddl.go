@@ -8,12 +8,9 @@ import (
 
 // rawStatement draws a statement of SQLite's SQL, as a planner of another
 // version could have made it.
-func (g *generator) rawStatement() Statement {
+func (g *generator) rawStatement(plain bool) Statement {
 	g.args = nil
-	kinds := []struct {
-		weight int
-		draw   func() Statement
-	}{
+	kinds := []kind{
 		{30, g.rawInsert},
 		{8, g.rawInsertSelect},
 		{8, g.rawUpsert},
@@ -30,17 +27,18 @@ func (g *generator) rawStatement() Statement {
 		{3, g.rawAlter},
 		{2, g.rawDrop},
 		{4, g.rawMistake},
-		{3, g.rawFullText},
+		{9, g.rawFullTextStatement},
+		{2, g.rawRekey},
+		{2, g.rawLarge},
+		{g.tooMuchWeight(), g.rawTooMuch},
 	}
-	weights := make([]int, len(kinds))
-	for i := range kinds {
-		weights[i] = kinds[i].weight
+	switch {
+	case len(g.m.raw.tables) < 3:
+		kinds = []kind{{1, g.rawCreateTable}}
+	case plain:
+		kinds = []kind{{1, g.rawInsertSelect}}
 	}
-	draw := kinds[g.c.weighted(weights)].draw
-	if len(g.m.raw.tables) < 3 {
-		draw = g.rawCreateTable
-	}
-	s := draw()
+	s := g.draw(kinds)
 	s.Kind = "sqlite: " + s.Kind
 	s.SQL, s.Args = usedArgs(s.SQL, g.args)
 	return s
@@ -82,10 +80,11 @@ func (g *generator) rawCreateTable() Statement {
 			if t.strict {
 				c.declared = "ANY"
 			}
-			add(c, fmt.Sprintf("AS (%s) %s", g.c.of("k || 'g'", "length(k)", "typeof(k)", "date(k)", "upper(k)", "k COLLATE NOCASE"), g.c.of("STORED", "VIRTUAL")))
+			of := pick(g.c, t.columns).name // maybe a generated one itself
+			add(c, fmt.Sprintf("AS (%s) %s", g.c.of(of+" || 'g'", "length("+of+")", "typeof("+of+")", "date("+of+")", "upper("+of+")", of+" COLLATE NOCASE", "coalesce("+of+", k)"), g.c.of("STORED", "VIRTUAL")))
 		case 4:
 			c.unique = true
-			add(c, "UNIQUE"+g.c.of("", " ON CONFLICT REPLACE", " ON CONFLICT IGNORE"))
+			add(c, "UNIQUE"+g.c.of("", " ON CONFLICT REPLACE", " ON CONFLICT IGNORE", " ON CONFLICT FAIL", " ON CONFLICT ABORT"))
 		case 5:
 			add(c, "COLLATE "+g.c.of("NOCASE", "RTRIM", "BINARY"))
 		case 6:
@@ -97,6 +96,14 @@ func (g *generator) rawCreateTable() Statement {
 			}
 			add(c, "")
 		case 7:
+			if g.c.one(3) { // a tree
+				c.parent, c.declared = t.name, t.columns[0].declared
+				if t.columns[0].key {
+					add(c, fmt.Sprintf("REFERENCES %s(k) ON DELETE %s ON UPDATE CASCADE%s", t.name, g.c.of("CASCADE", "SET NULL"), g.c.of("", " DEFERRABLE INITIALLY DEFERRED")))
+					continue
+				}
+				c.parent = ""
+			}
 			add(c, fmt.Sprintf("CHECK (c%d IS NULL OR length(c%d) < 60)", i, i))
 		default:
 			add(c, "")
@@ -104,6 +111,9 @@ func (g *generator) rawCreateTable() Statement {
 	}
 	if t.strict {
 		options = append(options, "STRICT")
+	}
+	if g.c.one(5) && !t.columns[1].generated {
+		parts = append(parts, fmt.Sprintf("UNIQUE (%s, k)%s", t.columns[1].name, g.c.of("", " ON CONFLICT REPLACE", " ON CONFLICT IGNORE")))
 	}
 	g.m.raw.tables = append(g.m.raw.tables, t)
 	return Statement{Kind: "create table", SQL: fmt.Sprintf("CREATE TABLE %s (%s) %s", t.name, strings.Join(parts, ", "), strings.Join(options, ", "))}
@@ -116,7 +126,7 @@ func (g *generator) rawKey(t *rawTable, add func(rawColumn, string)) (options []
 		c.declared, c.auto = "INTEGER", true
 		add(c, "PRIMARY KEY")
 	case 1:
-		c.declared, c.auto = "INTEGER", true
+		c.declared, c.auto, t.sequence = "INTEGER", true, true
 		add(c, "PRIMARY KEY AUTOINCREMENT")
 	case 2:
 		c.declared = "TEXT"
@@ -170,8 +180,12 @@ func (g *generator) rawCreateIndex() Statement {
 	if g.c.one(3) {
 		where = " WHERE " + pick(g.c, t.columns).name + g.c.of(" IS NOT NULL", " > 5", " LIKE 'a%'")
 	}
+	unique := ""
+	if t.columns[0].key && g.c.one(4) { // of what is unique anyway
+		unique, on = "UNIQUE ", g.c.of("k, "+pick(g.c, t.columns).name+" COLLATE NOCASE", "quote(k), typeof(k)", pick(g.c, t.columns).name+" COLLATE RTRIM DESC, k")
+	}
 	g.m.raw.indexes = append(g.m.raw.indexes, name)
-	return Statement{Kind: "create index", SQL: fmt.Sprintf("CREATE INDEX %s ON %s (%s)%s", name, t.name, on, where)}
+	return Statement{Kind: "create index", SQL: fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)%s", unique, name, t.name, on, where)}
 }
 
 func (g *generator) rawCreateView() Statement {
@@ -186,13 +200,18 @@ func (g *generator) rawCreateTrigger() Statement {
 	name := g.name("rt")
 	g.m.raw.triggers = append(g.m.raw.triggers, name)
 	target := pick(g.c, g.m.raw.tables)
-	if len(g.m.raw.views) > 0 && g.c.one(3) {
+	if len(g.m.raw.views) > 0 && g.c.one(2) {
 		into := g.m.raw.tables[0]
 		if into.columns[0].auto && into.changeable() != nil {
 			g.m.raw.tables[0].pinned = true
 			view, event := pick(g.c, g.m.raw.views), g.c.of("INSERT", "DELETE", "UPDATE OF v")
-			if event == "INSERT" {
+			switch event {
+			case "INSERT":
 				g.m.raw.insertable = append(g.m.raw.insertable, view)
+			case "DELETE":
+				g.m.raw.deletable = append(g.m.raw.deletable, view)
+			default:
+				g.m.raw.updatable = append(g.m.raw.updatable, view)
 			}
 			return Statement{Kind: "create trigger", SQL: fmt.Sprintf("CREATE TRIGGER %s INSTEAD OF %s ON %s BEGIN INSERT OR IGNORE INTO %s (%s) VALUES (%s); END", name, event,
 				view, into.name, into.changeable()[0].name, g.rawFor(&into, into.changeable()[0], rawScope{bare: true}))}
@@ -206,7 +225,7 @@ func (g *generator) rawCreateTrigger() Statement {
 	body := fmt.Sprintf("DELETE FROM %s WHERE k IN (SELECT k FROM %s ORDER BY random() LIMIT 1)", t.name, t.name)
 	switch columns := t.changeable(); {
 	case g.c.one(9):
-		body = "SELECT RAISE(" + g.c.of("IGNORE", "ABORT, 'raised'", "FAIL, 'raised'") + ") WHERE random() % 9 = 0"
+		body = "SELECT RAISE(" + g.c.of("IGNORE", "ABORT, 'raised'", "FAIL, 'raised'", "ABORT, 'raised ' || abs(random() % 9)") + ") WHERE random() % 9 = 0"
 	case len(columns) > 0 && g.c.n(3) > 0:
 		body = fmt.Sprintf("UPDATE OR IGNORE %s SET %s = %s WHERE k = (SELECT k FROM %s ORDER BY random() LIMIT 1)", t.name, columns[0].name, g.rawFor(&t, columns[0], scope), t.name)
 	case t.columns[0].auto:
@@ -219,6 +238,9 @@ func (g *generator) rawCreateTrigger() Statement {
 func (g *generator) rawAlter() Statement {
 	i := g.c.n(len(g.m.raw.tables))
 	t := &g.m.raw.tables[i]
+	if t.indexed && !g.c.one(10) {
+		return g.rawCreateIndex()
+	}
 	last := &t.columns[len(t.columns)-1]
 	sql := "ALTER TABLE " + t.name
 	switch g.c.n(4) {
@@ -261,7 +283,9 @@ func (g *generator) rawDrop() Statement {
 			i := g.c.n(len(*d.list))
 			name := (*d.list)[i]
 			*d.list = slices.Delete(*d.list, i, i+1)
-			m.insertable = slices.DeleteFunc(m.insertable, func(v string) bool { return v == name || d.what == "TRIGGER" })
+			for _, views := range []*[]string{&m.insertable, &m.deletable, &m.updatable} {
+				*views = slices.DeleteFunc(*views, func(v string) bool { return v == name || d.what == "TRIGGER" })
+			}
 			return Statement{Kind: "drop", SQL: fmt.Sprintf("DROP %s IF EXISTS %s", d.what, name)}
 		}
 	}

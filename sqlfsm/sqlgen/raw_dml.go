@@ -71,13 +71,13 @@ func (g *generator) rawFor(t *rawTable, c rawColumn, s rawScope) string {
 }
 
 func (g *generator) rawReturning() string {
-	return g.c.of("", "", " RETURNING *", " RETURNING k, random(), datetime('now', 'subsec')")
+	return g.c.of("", "", " RETURNING *", " RETURNING k, random(), datetime('now', 'subsec')", " RETURNING (SELECT count(*) FROM "+g.m.raw.tables[0].name+"), k AS x")
 }
 
 func (g *generator) rawInsert() Statement {
 	t := pick(g.c, g.m.raw.tables)
-	if len(g.m.raw.insertable) > 0 && g.c.one(10) {
-		return Statement{Kind: "insert into a view", SQL: fmt.Sprintf("INSERT INTO %s (k, v) VALUES (%s, %s)", pick(g.c, g.m.raw.insertable), g.rawNumber(1, rawScope{}), g.rawText(1, rawScope{}))}
+	if s := g.rawViewChange(); s.SQL != "" && g.c.one(6) {
+		return s
 	}
 	columns := g.rawInsertColumns(&t)
 	var rows []string
@@ -120,9 +120,14 @@ func (g *generator) rawUpsert() Statement {
 	}
 	columns := []rawColumn{t.columns[0], changeable[0]}
 	c := pick(g.c, changeable)
-	return Statement{Kind: "upsert", SQL: fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s, %s) ON CONFLICT (k) DO %s", t.name, rawNames(columns),
+	behind := ""
+	if g.c.one(3) { // several clauses; the last one takes what is left
+		behind = g.c.of(" ON CONFLICT DO NOTHING", fmt.Sprintf(" ON CONFLICT DO UPDATE SET %s = %s", c.name, g.rawFor(&t, c, rawScope{columns: []string{"excluded.k"}})))
+	}
+	set := fmt.Sprintf("UPDATE SET %s = %s%s", c.name, g.rawFor(&t, c, rawScope{columns: []string{"excluded." + changeable[0].name, t.name + ".k"}}), g.c.of("", "", " WHERE excluded.k IS NOT NULL", " WHERE random() % 2"))
+	return Statement{Kind: "upsert", SQL: fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s, %s) ON CONFLICT (k) DO %s%s", t.name, rawNames(columns),
 		g.c.of(fmt.Sprintf("coalesce((SELECT k FROM %s ORDER BY random() LIMIT 1), 1)", t.name), g.rawFor(&t, t.columns[0], rawScope{})), g.rawFor(&t, changeable[0], rawScope{}),
-		g.c.of("NOTHING", fmt.Sprintf("UPDATE SET %s = %s", c.name, g.rawFor(&t, c, rawScope{columns: []string{"excluded." + changeable[0].name, t.name + ".k"}})))) + g.rawReturning()}
+		g.c.of("NOTHING", set), behind) + g.rawReturning()}
 }
 
 func (g *generator) rawUpdate() Statement {
@@ -137,7 +142,7 @@ func (g *generator) rawUpdate() Statement {
 	if g.c.one(3) {
 		where = fmt.Sprintf("WHERE k IN (SELECT k FROM %s ORDER BY random() LIMIT 2)", t.name)
 	}
-	return Statement{Kind: "update", SQL: fmt.Sprintf("UPDATE %s%s SET %s = %s %s", g.c.of("", "", "OR IGNORE ", "OR REPLACE "), t.name, c.name, g.rawFor(&t, c, s), where) + g.rawReturning()}
+	return Statement{Kind: "update", SQL: fmt.Sprintf("UPDATE %s%s SET %s = %s %s", g.c.of("", "", "OR IGNORE ", "OR REPLACE ", "OR FAIL ", "OR ABORT "), t.name, c.name, g.rawFor(&t, c, s), where) + g.rawReturning()}
 }
 
 func (g *generator) rawUpdateFrom() Statement {
@@ -148,14 +153,19 @@ func (g *generator) rawUpdateFrom() Statement {
 	}
 	c := pick(g.c, changeable)
 	s := rawScope{columns: []string{"f.k", t.name + ".k"}}
-	return Statement{Kind: "update from", SQL: fmt.Sprintf("UPDATE %s SET %s = %s FROM (SELECT k FROM %s%s) f %s", t.name, c.name, g.rawFor(&t, c, s), from.name, g.c.of("", " ORDER BY random() LIMIT 3"), g.rawWhere(s))}
+	return Statement{Kind: "update from", SQL: fmt.Sprintf("UPDATE %s SET %s = %s FROM (SELECT k FROM %s%s) f %s", t.name, c.name, g.rawFor(&t, c, s), from.name, g.c.of("", " ORDER BY random() LIMIT 3"), g.rawWhere(s)) + g.c.of("", " RETURNING *", " RETURNING random()")}
 }
 
 func (g *generator) rawDelete() Statement {
 	t := pick(g.c, g.m.raw.tables)
 	where := fmt.Sprintf("WHERE k IN (SELECT k FROM %s ORDER BY %s LIMIT %d)", t.name, g.c.of("random()", "k", "k DESC"), g.c.in(1, 4))
-	if g.c.one(4) {
+	switch g.c.n(6) {
+	case 0:
 		where = fmt.Sprintf("WHERE k > %s AND random() %% 3 = 0", g.rawText(1, rawScope{}))
+	case 1: // all rows, which SQLite does in another way
+		if g.c.one(4) {
+			where = ""
+		}
 	}
 	return Statement{Kind: "delete", SQL: fmt.Sprintf("DELETE FROM %s %s", t.name, where) + g.rawReturning()}
 }
@@ -189,6 +199,12 @@ func (g *generator) rawRecursive() Statement {
 	if g.c.one(2) || len(changeable) == 0 || t.columns[0].key && !t.columns[0].auto {
 		return Statement{Kind: "recursive", SQL: series + " SELECT count(*), sum(i), group_concat(r % 97) FROM n"}
 	}
+	switch g.c.n(3) {
+	case 1:
+		return Statement{Kind: "recursive", SQL: fmt.Sprintf("%s UPDATE %s SET %s = %s WHERE k IN (SELECT i FROM n)", series, t.name, changeable[0].name, g.rawFor(&t, changeable[0], rawScope{columns: []string{"k"}})) + g.rawReturning()}
+	case 2:
+		return Statement{Kind: "recursive", SQL: fmt.Sprintf("%s DELETE FROM %s WHERE k IN (SELECT i * 7 FROM n WHERE r %% 2)", series, t.name) + g.rawReturning()}
+	}
 	return Statement{Kind: "recursive", SQL: fmt.Sprintf("%s INSERT OR IGNORE INTO %s (%s) SELECT %s FROM n WHERE i %% 9 = 0", series, t.name, changeable[0].name, g.rawFor(&t, changeable[0], rawScope{columns: []string{"i", "r"}}))}
 }
 
@@ -196,7 +212,15 @@ func (g *generator) rawWindow() Statement {
 	t := pick(g.c, g.m.raw.tables)
 	c := pick(g.c, t.columns).name
 	call := g.c.of("row_number()", "rank()", "dense_rank()", "ntile(3)", "lag("+c+")", "lead(k, 2, 'end')", "first_value("+c+")", "nth_value(k, 2)", "count(*)", "group_concat("+c+")", "max("+c+")", "count(*) FILTER (WHERE k > 3)")
-	frame := g.c.of("", " ROWS 1 PRECEDING", " GROUPS BETWEEN CURRENT ROW AND 1 FOLLOWING", " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE TIES", " RANGE UNBOUNDED PRECEDING")
+	frame := g.c.of("", " ROWS 1 PRECEDING", " GROUPS BETWEEN CURRENT ROW AND 1 FOLLOWING", " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE TIES", " RANGE UNBOUNDED PRECEDING", " RANGE BETWEEN 5 PRECEDING AND 2.5 FOLLOWING EXCLUDE CURRENT ROW",
+		" GROUPS BETWEEN 1 PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE GROUP", " ROWS BETWEEN 1 FOLLOWING AND 3 FOLLOWING EXCLUDE NO OTHERS")
+	if g.c.one(4) {
+		return Statement{Kind: "window", SQL: fmt.Sprintf("SELECT k, %s OVER v AS x, sum(k) OVER (w GROUPS 1 PRECEDING) AS y FROM %s WINDOW w AS (ORDER BY %s), v AS (PARTITION BY typeof(k) ORDER BY k DESC) ORDER BY random()", call, t.name, c)}
+	}
+	if changeable := t.changeable(); g.c.one(3) && len(changeable) > 0 {
+		to := changeable[0]
+		return Statement{Kind: "window", SQL: fmt.Sprintf("UPDATE %s SET %s = %s FROM (SELECT k AS q, row_number() OVER (ORDER BY %s) AS n FROM %s) f WHERE f.q = %s.k AND f.n < 4", t.name, to.name, g.rawFor(&t, to, rawScope{columns: []string{"f.n"}}), c, t.name, t.name) + g.rawReturning()}
+	}
 	return Statement{Kind: "window", SQL: fmt.Sprintf("SELECT k, %s OVER (%sORDER BY %s%s) AS w FROM %s%s", call, g.c.of("", "PARTITION BY typeof("+c+") "), g.c.of(c, "k DESC", "random()"), frame, t.name, g.c.of("", " ORDER BY w", " LIMIT 9"))}
 }
 
@@ -230,6 +254,25 @@ func (g *generator) rawMistake() Statement {
 		"SAVEPOINT bad",
 		"COMMIT",
 		"SELECT 1; SELECT 2",
+		"SELECT "+strings.Repeat("(", 1100)+"1"+strings.Repeat(")", 1100),
+		"SELECT 1"+strings.Repeat(" UNION SELECT 1", 600),
+		"SELECT 1"+strings.Repeat(" + 1", 1100),
+		"CREATE TABLE bad (a"+strings.Repeat(", a", 1600)+")",
+		"SELECT max(1"+strings.Repeat(", 1", 130)+")",
+		"SELECT '' LIKE '"+strings.Repeat("a%", 26_000)+"'",
+		"SELECT ?0",
+		"CREATE TABLE bad (a, b AS (c), c AS (b))",
+		"CREATE TABLE bad (a REFERENCES "+t+"(nosuch)); ",
+		"INSERT INTO "+t+" DEFAULT VALUES RETURNING nosuch",
+		"SELECT * FROM "+t+" JOIN nosuch USING (k)",
+		"SELECT k FROM "+t+" GROUP BY count(*)",
+		"CREATE VIEW bad AS SELECT * FROM bad2; ",
+		"DROP INDEX nosuch",
+		"SELECT sqlite_compileoption_get(1)",
+		"SELECT rowid FROM dbstat",
+		"INSERT INTO "+t+" (k) VALUES (1), (1, 2)",
+		"SELECT match('a', 'b')",
+		"WITH v AS (SELECT 1)"+doubling(20)+" SELECT count(*) FROM v20",
 		"SELECT printf('%*d', 100000000, 1)",
 		"SELECT value FROM json_each('{bad')",
 		"SELECT load_extension('x')",
@@ -238,23 +281,41 @@ func (g *generator) rawMistake() Statement {
 	)}
 }
 
-// rawFullText draws what is done with FTS5 past the planner.
-func (g *generator) rawFullText() Statement {
-	if len(g.m.raw.fullText) == 0 || g.c.one(8) {
-		name := g.name("f")
-		g.m.raw.fullText = append(g.m.raw.fullText, name)
-		return Statement{Kind: "full text", SQL: fmt.Sprintf("CREATE VIRTUAL TABLE %s USING fts5(a, b%s)", name, g.c.of("", ", tokenize='trigram'", ", prefix='1 2'", ", detail=none", ", columnsize=0"))}
+// doubling is a chain of WITH queries of which each names the one before twice.
+func doubling(n int) string {
+	var b strings.Builder
+	last := "v"
+	for i := 1; i <= n; i++ {
+		next := fmt.Sprintf("v%d", i)
+		fmt.Fprintf(&b, ", %s AS (SELECT * FROM %s UNION ALL SELECT * FROM %s)", next, last, last)
+		last = next
 	}
-	f := pick(g.c, g.m.raw.fullText)
-	s := rawScope{}
-	return Statement{Kind: "full text", SQL: g.c.of(
-		fmt.Sprintf("INSERT INTO %s (a, b) VALUES (%s, 'the quick brown fox'), ('x', %s)", f, g.rawText(2, s), g.rawText(2, s)),
-		fmt.Sprintf("INSERT INTO %s (rowid, a) VALUES (%d, 'fox and dog')", f, g.c.n(100000)),
-		fmt.Sprintf("UPDATE %s SET a = a || ' again' WHERE rowid IN (SELECT rowid FROM %s ORDER BY random() LIMIT 2)", f, f),
-		fmt.Sprintf("DELETE FROM %s WHERE rowid = (SELECT max(rowid) FROM %s)", f, f),
-		fmt.Sprintf("SELECT rowid, a FROM %s WHERE %s MATCH 'fox' ORDER BY rank", f, f),
-		fmt.Sprintf("SELECT highlight(%s, 0, '<', '>'), bm25(%s) FROM %s('quick OR fox')", f, f, f),
-		fmt.Sprintf("INSERT INTO %s (%s) VALUES ('%s')", f, f, g.c.of("optimize", "rebuild", "integrity-check")),
-		fmt.Sprintf("INSERT INTO %s (%s, rank) VALUES ('merge', 4)", f, f),
-	)}
+	return b.String()
+}
+
+// rawViewChange draws a change of a view, which an INSTEAD OF trigger takes.
+func (g *generator) rawViewChange() Statement {
+	m := &g.m.raw
+	x := g.rawNumber(1, rawScope{})
+	switch {
+	case len(m.deletable) > 0 && g.c.one(3):
+		return Statement{Kind: "change of a view", SQL: fmt.Sprintf("DELETE FROM %s WHERE k > %s", pick(g.c, m.deletable), x)}
+	case len(m.updatable) > 0 && g.c.one(2):
+		return Statement{Kind: "change of a view", SQL: fmt.Sprintf("UPDATE %s SET v = %s WHERE k IS NOT %s", pick(g.c, m.updatable), x, x)}
+	case len(m.insertable) > 0:
+		return Statement{Kind: "change of a view", SQL: fmt.Sprintf("INSERT INTO %s (k, v) VALUES (%s, %s)", pick(g.c, m.insertable), x, g.rawText(1, rawScope{}))}
+	}
+	return Statement{}
+}
+
+// rawRekey draws a change of keys, which those that refer to them follow.
+func (g *generator) rawRekey() Statement {
+	t := pick(g.c, g.m.raw.tables)
+	c := t.columns[0]
+	x := g.c.of("k + 200000", "-k", fmt.Sprint(g.c.n(5000)))
+	if !c.auto && c.declared == "TEXT" {
+		x = g.c.of("k || 'r'", "upper(k)", "hex(randomblob(4))")
+	}
+	return Statement{Kind: "new keys", SQL: fmt.Sprintf("UPDATE %s%s SET k = %s WHERE k IN (SELECT k FROM %s ORDER BY %s LIMIT %d)", g.c.of("", "OR IGNORE ", "OR REPLACE "), t.name, x, t.name,
+		g.c.of("random()", "k DESC"), g.c.in(1, 3)) + g.rawReturning()}
 }

@@ -15,7 +15,7 @@ func (g *generator) rawArg(v value.Value) string {
 	return fmt.Sprintf("?%d", len(g.args))
 }
 
-var argPlace = regexp.MustCompile(`\?[0-9]+`)
+var argPlace = regexp.MustCompile(`\?[1-9][0-9]*`)
 
 // usedArgs leaves out the arguments of expressions that were drawn and not
 // taken.

@@ -6,10 +6,12 @@ import "slices"
 type rawModel struct {
 	tables     []rawTable
 	views      []string // with the columns k, v and w
-	insertable []string // those of them with a trigger that takes an INSERT
+	insertable []string // those of them with a trigger that takes an INSERT; and so on
+	deletable  []string
+	updatable  []string
 	indexes    []string
 	triggers   []string
-	fullText   []string
+	fullText   []rawFullText
 }
 
 type rawTable struct {
@@ -18,6 +20,8 @@ type rawTable struct {
 	strict       bool
 	withoutRowID bool
 	pinned       bool // a view, a trigger or a foreign key names it
+	sequence     bool // AUTOINCREMENT
+	indexed      bool // a full text index is of its rows and names its columns
 }
 
 type rawColumn struct {
@@ -30,7 +34,7 @@ type rawColumn struct {
 }
 
 func (m *rawModel) clone() rawModel {
-	c := rawModel{views: slices.Clone(m.views), insertable: slices.Clone(m.insertable), indexes: slices.Clone(m.indexes), triggers: slices.Clone(m.triggers), fullText: slices.Clone(m.fullText)}
+	c := rawModel{views: slices.Clone(m.views), insertable: slices.Clone(m.insertable), deletable: slices.Clone(m.deletable), updatable: slices.Clone(m.updatable), indexes: slices.Clone(m.indexes), triggers: slices.Clone(m.triggers), fullText: slices.Clone(m.fullText)}
 	for _, t := range m.tables {
 		t.columns = slices.Clone(t.columns)
 		c.tables = append(c.tables, t)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ type run struct {
 }
 
 func newRun(o Options, dir string) *run {
-	return &run{o: o, dir: dir, report: &Report{Seed: o.Seed, Kinds: map[string]*Count{}}, lives: map[uint64]*life{}}
+	return &run{o: o, dir: dir, report: &Report{Seed: o.Seed, Kinds: map[string]*Count{}, Errors: map[string]int{}, Clauses: map[string]int{}}, lives: map[uint64]*life{}}
 }
 
 func (r *run) violate(format string, args ...any) {
@@ -88,7 +89,7 @@ func (r *run) record() error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := sqlfsm.Open(path, sqlfsm.Options{Readers: 1})
+	f, err := sqlfsm.Open(path, sqlfsm.Options{Readers: 1, Limits: limitsOf(r.o.Seed)})
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (r *run) record() error {
 	if r.report.Violation != "" {
 		return nil
 	}
-	if r.dump, err = dump(f); err != nil {
+	if r.dump, err = dump(f, r.entries); err != nil {
 		return err
 	}
 	if today := time.Now().UTC().Format(time.DateOnly); strings.Contains(r.dump, today) {
@@ -121,10 +122,11 @@ func (r *run) record() error {
 
 // draw runs what a generator draws.
 func (r *run) draw() {
-	g := newGenerator(newChance(r.o.Seed, "sql"))
+	c := newChance(r.o.Seed, "sql")
 	if r.o.Choices != nil {
-		g.c = &chance{bytes: r.o.Choices}
+		c = &chance{bytes: r.o.Choices}
 	}
+	g := newGenerator(c, limitsOf(r.o.Seed))
 	for r.report.Statements < r.o.Statements && r.report.Violation == "" && !g.c.usedUp() {
 		c := g.command()
 		r.report.Script = append(r.report.Script, c)
@@ -169,7 +171,7 @@ func (r *run) command(c *Command) (succeeded bool) {
 
 // apply adds an entry to the log and applies it. nil: that was not possible.
 func (r *run) apply(data []byte, c *Command) *sqlfsm.Result {
-	e := sqlfsm.Entry{Index: uint64(len(r.entries)) + 1, Term: 1 + uint64(len(r.entries))/50, Data: data, Collect: true}
+	e := sqlfsm.Entry{Index: uint64(len(r.entries)) + 1, Term: 1 + uint64(len(r.entries))/50, Data: data, Collect: true, Members: c.Members}
 	results, err := r.fsm.Apply([]sqlfsm.Entry{e})
 	if err != nil {
 		r.trace(c, err.Error())
@@ -177,6 +179,9 @@ func (r *run) apply(data []byte, c *Command) *sqlfsm.Result {
 		return nil
 	}
 	r.entries = append(r.entries, e)
+	for id, l := range r.lives {
+		l.forgotten = l.forgotten || c.Members != nil && !slices.Contains(c.Members, id)
+	}
 	got, err := outcomesOf(r.fsm, []sqlfsm.Entry{e}, results)
 	if err != nil {
 		r.violate("%v", err)
@@ -187,7 +192,10 @@ func (r *run) apply(data []byte, c *Command) *sqlfsm.Result {
 }
 
 // life is one of an origin.
-type life struct{ incarnation, seq uint64 }
+type life struct {
+	incarnation, seq uint64
+	forgotten        bool // it was no member for a while
+}
 
 // name gives a command the next number of its origin, which registers first when
 // it is new.
@@ -201,16 +209,24 @@ func (r *run) name(h *sqlfsm.Header, c *Command) bool {
 		return true
 	}
 	l := r.lives[c.Origin]
-	if l == nil || c.Reborn {
+	if l == nil || c.Reborn || l.forgotten && c.Seed%8 != 0 {
 		if l == nil {
 			l = &life{}
 		}
 		l = &life{incarnation: l.incarnation + 1}
 		r.lives[c.Origin] = l
 		own := sqlfsm.Header{Origin: c.Origin, Incarnation: l.incarnation, Time: c.Time}
-		if r.apply(sqlfsm.AppendRegistration(nil, &own, uint64(len(r.entries))), c) == nil {
+		applied := uint64(len(r.entries))
+		if c.Seed%16 == 0 { // it was under way for long
+			applied -= min(applied, 200)
+		}
+		if r.apply(sqlfsm.AppendRegistration(nil, &own, applied), c) == nil {
 			return false
 		}
+	}
+	if c.Seed%64 == 0 { // far ahead of what may be remembered
+		h.Origin, h.Incarnation, h.Seq, h.LowWater = c.Origin, l.incarnation, l.seq+100_000, 1
+		return true
 	}
 	l.seq++
 	h.Origin, h.Incarnation, h.Seq = c.Origin, l.incarnation, l.seq
@@ -250,7 +266,7 @@ func (r *run) tally(c *Command, at int, ended func(*Count)) {
 	for i := range c.Statements {
 		r.report.Statements++
 		count := r.report.kind(&c.Statements[i])
-		count.Tried++
+		count.try(&c.Statements[i])
 		if i == at {
 			ended(count)
 		} else {
@@ -331,15 +347,26 @@ func (r *run) count(result *sqlfsm.Result, c *Command) {
 		for i := range c.Statements {
 			r.report.Statements++
 			count := r.report.kind(&c.Statements[i])
-			count.Tried++
+			count.try(&c.Statements[i])
 			count.Done++
+			r.report.clauses(c.Statements[i].SQL)
 		}
 		return
 	}
+	r.report.Errors[codeOf(result.Err)]++
 	// When all have results, it is what they did together that failed.
 	failed := min(len(result.Results), len(c.Statements)-1)
 	r.tally(c, failed, func(count *Count) { count.Failed++ })
 	r.checkNamed(result.Err, &c.Statements[failed], c)
+}
+
+// codeOf is an error's SQLSTATE, or its text when it has none.
+func codeOf(err error) string {
+	var e *errcode.Error
+	if errors.As(err, &e) {
+		return string(e.Code)
+	}
+	return err.Error()
 }
 
 // checkNamed: what a client says has an error of its own, not the one for what
@@ -370,12 +397,13 @@ func (r *run) compare() error {
 		live func(dir string) (*answer, error)
 	}{
 		{"the restless machine", func(dir string) (*answer, error) {
-			return replay(dir, c, restlessWay(c), r.entries), nil
+			return replay(dir, c, restlessWay(c, r.o.Seed), r.entries), nil
 		}},
 		{"the machine in another process", func(dir string) (*answer, error) {
 			a := assignment{Seed: r.o.Seed, Dir: dir}
 			for i := range r.entries {
 				a.Entries = append(a.Entries, r.entries[i].Data)
+				a.Members = append(a.Members, r.entries[i].Members)
 			}
 			if r.o.Child == nil {
 				return a.replay(), nil
@@ -427,10 +455,10 @@ func firstDifference(a, b string) (string, string) {
 }
 
 // entriesOf makes entries of commands; the terms are as in record.
-func entriesOf(data [][]byte) []sqlfsm.Entry {
+func entriesOf(data [][]byte, members [][]uint64) []sqlfsm.Entry {
 	entries := make([]sqlfsm.Entry, len(data))
 	for i := range data {
-		entries[i] = sqlfsm.Entry{Index: uint64(i) + 1, Term: 1 + uint64(i)/50}
+		entries[i] = sqlfsm.Entry{Index: uint64(i) + 1, Term: 1 + uint64(i)/50, Members: members[i]}
 		if len(data[i]) > 0 {
 			entries[i].Data = data[i]
 		}

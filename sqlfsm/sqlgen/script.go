@@ -1,11 +1,6 @@
 package sqlgen
 
-import (
-	"fmt"
-	"strings"
-
-	"quorate/internal/value"
-)
+import "quorate/internal/value"
 
 // Statement is one statement of a command.
 type Statement struct {
@@ -25,6 +20,7 @@ type Statement struct {
 type Param struct {
 	Text string
 	Null bool
+	typ  string // for drawing another one; "": none fits
 }
 
 // Command is what one log entry is made of; without statements it is an entry
@@ -47,45 +43,6 @@ type Command struct {
 	Reborn bool
 	// Again: it is the entry of so many entries ago, once more; 0: it is new.
 	Again int
-}
-
-// String shows a command, a statement a line.
-func (c *Command) String() string {
-	var b strings.Builder
-	for _, what := range []struct {
-		is   bool
-		text string
-	}{
-		{c.Again > 0, fmt.Sprintf("(the entry before the last %d, again)", c.Again-1)},
-		{c.Mark, "(a mark)"},
-		{c.Again == 0 && !c.Mark && len(c.Statements) == 0, "(no command)"},
-		{c.Stale, "(planned with an old schema)"},
-		{c.Load, "(loads a dump)"},
-		{c.Reborn, fmt.Sprintf("(node %d was started anew)", c.Origin)},
-		{c.Origin != 0, fmt.Sprintf("(from node %d)", c.Origin)},
-	} {
-		if what.is {
-			b.WriteString(what.text + "\n")
-		}
-	}
-	for i := range c.Statements {
-		s := &c.Statements[i]
-		language := "sql"
-		if s.Raw {
-			language = "sqlite"
-		}
-		fmt.Fprintf(&b, "%s: %s", language, s.SQL)
-		for k, p := range s.Params {
-			text := fmt.Sprintf("%q", p.Text)
-			if p.Null {
-				text = "NULL"
-			}
-			fmt.Fprintf(&b, " $%d=%s", k+1, text)
-		}
-		for k, a := range s.Args {
-			fmt.Fprintf(&b, " ?%d=%#v", k+1, a)
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
+	// Members, when not nil, are the cluster's from its entry on.
+	Members []uint64
 }
