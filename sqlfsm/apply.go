@@ -255,6 +255,9 @@ func (f *FSM) endEntry(e *Entry, r *Result, defined bool, failure error) error {
 		if defined {
 			f.meta.schemaVersion = e.Index
 		}
+		if err := f.forgetFullText(); err != nil {
+			return err
+		}
 		return f.runOwn(f.own.release)
 	}
 	var verdict *errcode.Error
@@ -272,6 +275,9 @@ func (f *FSM) endEntry(e *Entry, r *Result, defined bool, failure error) error {
 		if err := f.forgetSchema(); err != nil {
 			return err
 		}
+	}
+	if err := f.forgetFullText(); err != nil {
+		return err
 	}
 	return f.runOwn(f.own.release)
 }

@@ -28,10 +28,12 @@ const (
 	statementHeldBytes = 512 << 20
 	// largeBytes is from how many bytes on an allocation is large. It is more than what
 	// SQLite allocates for its own keeping, which depends on what the connection did
-	// before: pages, and the table that finds them in a cache of less than 64 MiB.
+	// before: the first twenty pages of a cache, 90 KiB, and chunks of journals.
 	largeBytes = 128 << 10
-	// fullTextLargeBytes is that for statements that use a full text index, of which the
-	// table of new words, of up to 512 KiB, stays when they are written out.
+	// fullTextLargeBytes is that for statements that use a full text index. The module
+	// keeps what it has made larger until it is closed: the table of new words, of up
+	// to 512 KiB, and the buffer for a word. When a statement got more than that, the
+	// module is made anew at the entry's end (fullTextGrew).
 	fullTextLargeBytes = 512 << 10
 	// An instruction may work on a value of 64 MiB, and take as long as a million
 	// others. So stepBytes bytes of a function's arguments and result are a step more,
@@ -61,6 +63,9 @@ type budget struct {
 	bound   int   // of steps, for the running one
 	held    int64 // the limit of bytes in memory at one time
 	called  int64 // bytes that our functions were given and have made, and of large allocations
+	// fullTextGrew: a full text index may have made more than fullTextLargeBytes that
+	// it keeps, and for which it will not ask again. A restart forgets them.
+	fullTextGrew bool
 	// Which limit the statement has reached.
 	tooLong, tooLarge, tooMuchHeld bool
 }
@@ -109,6 +114,7 @@ func (b *budget) taken() int { return b.steps + int(b.called/stepBytes) }
 // allocate counts a large allocation of n bytes, with which held are allocated,
 // and reports whether the statement may have it.
 func (b *budget) allocate(n int, held int64) bool {
+	b.fullTextGrew = b.fullTextGrew || b.weight == fullTextWeight
 	b.called += int64(n)
 	b.tooLong = b.tooLong || b.taken() >= b.bound
 	b.tooMuchHeld = b.tooMuchHeld || held > b.held

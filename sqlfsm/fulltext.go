@@ -18,6 +18,8 @@ import (
 //   - DDL gives every index a new module object, and two of one index must not
 //     both have words in memory. So they are also written out before.
 //   - Cursors are numbered, and SQL can see the numbers. So they begin anew.
+//   - It keeps buffers that it has made larger, which the budget counts when they are
+//     made. So an entry that made a large one has the modules made anew at its end.
 //   - It has statements of its own, made at first use and kept; their
 //     instructions do not count towards the budget.
 //
@@ -61,6 +63,15 @@ func (f *FSM) flushFullText() error {
 	f.writer.db.SetChanges(changes)
 	f.writer.db.SetLastInsertRowID(rowid)
 	return err
+}
+
+// forgetFullText has the indexes' modules made anew if one may keep much memory.
+func (f *FSM) forgetFullText() error {
+	if !f.counter.fullTextGrew {
+		return nil
+	}
+	f.counter.fullTextGrew = false
+	return f.forgetSchema()
 }
 
 // errFullTextDiffers is for what a full text index does not find in the table

@@ -15,6 +15,7 @@ type watched struct {
 	allow  func(n int, held int64) bool // nil: nobody watches
 	sizes  map[uintptr]int32            // by address
 	held   int64                        // the sum of sizes
+	benign int                          // > 0: SQLite does without what it now asks for
 }
 
 // watchedBlocks is how many allocations all connections watch. While there is
@@ -32,7 +33,8 @@ const leastWatched = 64 << 10
 //
 // Unlike the progress handler, which is called where a program jumps, this misses
 // nothing of a program without loops. Statements that the running one begins by
-// itself (Nested) are left out. It goes on until UnwatchAllocations.
+// itself (Nested) are left out, and whatever depends on the connection's past and
+// not on the statement (forItself). It goes on until UnwatchAllocations.
 func (c *Conn) WatchAllocations(larger int, allow func(n int, held int64) bool) {
 	c.watched.larger, c.watched.allow = int32(max(larger, leastWatched)), allow
 }
@@ -69,6 +71,31 @@ func coverAllocator(tls *libc.TLS) {
 	baseAllocator = *m
 	m.FxMalloc, m.FxRealloc, m.FxFree = funcPtr(allocate), funcPtr(reallocate), funcPtr(release)
 	configure(lib.SQLITE_CONFIG_MALLOC)
+	lib.Xsqlite3_test_control(tls, lib.SQLITE_TESTCTRL_BENIGN_MALLOC_HOOKS,
+		libc.VaList(args, funcPtr(benignBegins), funcPtr(benignEnds)))
+}
+
+// benignBegins is called before, and benignEnds after SQLite asks for memory that it
+// can do without.
+func benignBegins(tls *libc.TLS) {
+	if c := threads.lookup(tls); c != nil {
+		c.watched.benign++
+	}
+}
+
+func benignEnds(tls *libc.TLS) {
+	if c := threads.lookup(tls); c != nil {
+		c.watched.benign--
+	}
+}
+
+// forItself reports that what SQLite asks for is not the running statement's. A page
+// cache makes its hash table larger when it has more pages: the caches of all
+// connections share their pages, so that depends on what others read
+// (pcache1ResizeHash in pcache1.c; it can do without). What is compiled meanwhile is
+// compiled once in a connection's life: statements of a virtual table, views.
+func (c *Conn) forItself() bool {
+	return c.watched.benign > 0 || c.internals().FpParse != 0
 }
 
 func allocate(tls *libc.TLS, n int32) uintptr {
@@ -101,7 +128,7 @@ func replace(tls *libc.TLS, old uintptr, n int32) uintptr {
 		return baseAllocate(tls, old, n)
 	}
 	w := &c.watched
-	large := n > w.larger && !c.Nested()
+	large := n > w.larger && !c.Nested() && !c.forItself()
 	if large && !w.allow(int(n), w.held-int64(w.sizes[old])+int64(n)) {
 		return 0
 	}

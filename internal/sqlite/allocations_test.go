@@ -89,3 +89,36 @@ func TestRefuseAllocation(t *testing.T) {
 		t.Errorf("%d allocations are watched still", n)
 	}
 }
+
+// TestWatchNotItself: what SQLite allocates for its own keeping is not seen: the hash
+// table of a page cache, of 256 KiB when there are 16384 pages, and statements that
+// are compiled while another runs.
+func TestWatchNotItself(t *testing.T) {
+	c, path := openTest(t)
+	err := c.Exec(`PRAGMA synchronous=OFF; CREATE TABLE t (v BLOB);
+		INSERT INTO t WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 17000) SELECT zeroblob(3000) FROM n;
+		CREATE TABLE u AS SELECT * FROM t LIMIT 1;
+		CREATE VIEW listed AS SELECT * FROM t WHERE v NOT IN (` + strings.Repeat("1, ", 20_000) + `1)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = openPath(t, path) // whose cache is small still
+	if err := c.Exec(`PRAGMA cache_size=-200000`); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{`SELECT count(*) FROM t WHERE v = 1`, `ALTER TABLE u RENAME COLUMN v TO w`} {
+		s, _, err := c.Prepare(sql, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.WatchAllocations(128<<10, func(n int, _ int64) bool {
+			t.Errorf("%s: %d bytes", sql, n)
+			return true
+		})
+		if _, err := s.Step(); err != nil {
+			t.Error(err)
+		}
+		c.UnwatchAllocations()
+		s.Finalize()
+	}
+}
