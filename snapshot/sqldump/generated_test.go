@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ import (
 // whatever it has defined, the sqlite3 shell takes the dump and has the same rows,
 // and dumps of what import and the shell have made of it are the same text.
 func TestShellTakesGenerated(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		dir := t.TempDir()
 		t.Setenv("TMPDIR", dir)
 		commands, dumps := 0, 0
@@ -116,13 +117,25 @@ func (d *database) run(plan *sqlplan.Plan) error {
 	return s.Run(args...)
 }
 
+// sequence is what AUTOINCREMENT has given out. The generator forgets it; with the
+// rows it comes back.
+var sequence = regexp.MustCompile(`(?m)^INSERT INTO sqlite_sequence .*\n(\(.*\n)+`)
+
 // checkShellTakes loads a database's dump into the shell and compares.
 func checkShellTakes(t *testing.T, d *database) {
 	t.Helper()
-	dump := d.dump(t)
+	first := newDatabase(t, "first")
+	first.load(t, d.dump(t), Quorate)
+	dump := first.dump(t)
+	if was := d.dump(t); sequence.ReplaceAllString(was, "") != sequence.ReplaceAllString(dump, "") {
+		t.Fatalf("loaded and dumped again:\n%s\nbefore:\n%s", dump, was)
+	}
 	checkRoundTrips(t, dump)
 	got := shell(t, dump)
 	for _, table := range columnsOf(t, d) {
+		if table.virtual && fullText(table.sql) == noContent {
+			continue // nobody has what is in it
+		}
 		if was, is := tableRows(t, d, table), tableRows(t, got, table); was != is {
 			t.Fatalf("table %s has\n%s\nand in sqlite3\n%s\nafter\n%s", table.name, was, is, dump)
 		}
