@@ -490,12 +490,12 @@ func TestUnheardEngine(t *testing.T) {
 	n := c.nodes[0]
 	execute(t, n, raw(n, sqlplan.Write, "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a INTEGER) STRICT", true))
 	copyRows := func(patience time.Duration) error {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
 		n := c.nodes[0]
-		if err := n.CatchUp(ctx); err != nil {
+		if err := n.CatchUp(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
 		b := raw(n, sqlplan.Write, "INSERT INTO t (a) SELECT a FROM t", false)
 		b.Plan.ScanOrder = "INSERT … SELECT"
 		_, err := n.Execute(ctx, []sqlplan.Bound{b})

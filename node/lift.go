@@ -57,7 +57,7 @@ func (n *Node) lift(ctx context.Context) (string, error) {
 	q := n.quarantine.Load()
 	switch {
 	case q == nil:
-		return "", &admin.Error{Status: http.StatusConflict, Message: n.cfg.Name + " is not quarantined: its database is the majority's, as far as is known",
+		return "", &admin.Error{Status: http.StatusConflict, Message: n.cfg.Name + " is not quarantined: its database is not known to differ from the majority's",
 			Hint: "quorate verify compares the databases of all members."}
 	case !q.final:
 		return n.cfg.Name + " is getting another database already", nil

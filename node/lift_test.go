@@ -59,7 +59,6 @@ func TestReseedRefused(t *testing.T) {
 // the other database is not there yet. It goes on when it is started again.
 func TestReseedSurvivesRestart(t *testing.T) {
 	d, victim := startSealed(t, 3)
-	n := d.nodes[victim]
 	if err := d.stopNode(victim); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +72,7 @@ func TestReseedSurvivesRestart(t *testing.T) {
 			}
 		}}
 	}
-	n = d.restart(t, victim)
+	n := d.restart(t, victim)
 	if message, err := n.ReseedMember(context.Background(), n.cfg.Name); err != nil {
 		t.Fatalf("%q, %v", message, err)
 	}

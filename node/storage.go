@@ -85,6 +85,8 @@ func (n *Node) openStorage(ctx context.Context) (state raft.State, err error) {
 
 const hintRoom = "Make room on the disk and start the node again: nothing that was acknowledged is lost."
 
+const hintImage = "The database of this member was about to be replaced by that image, which the disk has lost. See that the disk is sound; then remove this member, empty its data directory and add it again: it gets everything from the others."
+
 const hintReseed = "A voter that has lost its log can undo committed writes: remove this member, empty its data directory and add it again."
 
 // openSnapshots opens the directory of images, and goes on with an installation
@@ -106,13 +108,13 @@ func (n *Node) openSnapshots() (err error) {
 	if applied, _ := n.fsm.Applied(); base > raft.Index(applied) && n.quarantine.Load() == nil {
 		path, ok := n.snapshots.Path(base)
 		if !ok {
-			return n.dirError(fmt.Errorf("the log begins after entry %d, and the database has applied %d: the image that is between them is gone", base, applied), hintReseed)
+			return n.dirError(fmt.Errorf("the log begins after entry %d, and the database has applied %d: the image that is between them is gone", base, applied), hintImage)
 		}
 		if err := n.snapshots.Verify(base); err != nil {
 			if applied == 0 {
-				return n.dirError(err, "If this directory was restored, empty it and restore again. "+hintReseed)
+				return n.dirError(err, "If this directory was restored, empty it and restore again. "+hintImage)
 			}
-			return n.dirError(err, hintReseed)
+			return n.dirError(err, hintImage)
 		}
 		if err := n.fsm.Install(path, uint64(base), uint64(baseTerm)); err != nil {
 			return n.dirError(err, "See that the disk is sound and has room, and start the node again. If that does not help, remove this member, empty its data directory and add it again.")

@@ -169,7 +169,7 @@ func TestStartWithoutImage(t *testing.T) {
 			c.crash(r)
 			for range 2 {
 				r.configure()
-				refuses(t, r.cfg, exitcode.DataDir, c.words, "add it again")
+				refuses(t, r.cfg, exitcode.DataDir, c.words, "See that the disk is sound")
 			}
 		})
 	}

@@ -12,9 +12,9 @@ import (
 // age is what was written since it began (Options.ReaderAgeBytes), not time: where
 // nobody writes, an old view costs nothing.
 //
-// The checkpointer ends views that are too old, and what is pinned (pinned.go). A running query notices by itself;
-// a view whose owner is busy elsewhere is ended behind its back, which is why a
-// reader has a lock and rows are copied.
+// The checkpointer ends views that are too old, and what is pinned (pinned.go). A
+// running query notices by itself; a view whose owner is busy elsewhere is ended
+// behind its back, which is why a reader has a lock and rows are copied.
 
 // noView is a reader's since while it has no view.
 const noView = math.MaxInt64
