@@ -357,6 +357,7 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 		return err
 	}
 	f.effects.volume = 0
+	f.writer.expressions.Reset()
 	f.counter.start(p, s)
 	defer f.counter.end()
 	for {

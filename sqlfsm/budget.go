@@ -66,12 +66,13 @@ type budget struct {
 	// fullTextGrew: a full text index may have made more than fullTextLargeBytes that
 	// it keeps, and for which it will not ask again. A restart forgets them.
 	fullTextGrew bool
+	compiled     int // steps that functions have taken while a statement was compiled
 	// Which limit the statement has reached.
 	tooLong, tooLarge, tooMuchHeld bool
 }
 
 func (b *budget) reset() {
-	b.steps, b.called = 0, 0
+	b.steps, b.called, b.compiled = 0, 0, 0
 	b.tooLong, b.tooLarge, b.tooMuchHeld = false, false, false
 }
 
@@ -123,12 +124,33 @@ func (b *budget) allocate(n int, held int64) bool {
 
 func (b *budget) exhausted() bool { return b.tooLong || b.tooLarge || b.tooMuchHeld }
 
-// call counts a call of one of our functions.
+// call counts a call of one of our functions by a program.
 func (b *budget) call(args []value.Value, result value.Value) {
 	for i := range args {
 		b.called += int64(len(args[i].Bytes()))
 	}
 	b.called += int64(len(result.Bytes()))
+}
+
+// spend counts the steps that a function is about to take, and refuses them when
+// they are more than what is left.
+func (b *budget) spend(steps int) error {
+	b.called += int64(steps) * stepBytes
+	b.tooLong = b.tooLong || b.taken() >= b.bound
+	if b.tooLong {
+		return b.verdict()
+	}
+	return nil
+}
+
+// spendCompiling is spend for calls by the compiler, which a statement that is
+// compiled already does without: they have a limit of their own.
+func (b *budget) spendCompiling(steps int) error {
+	if b.compiled += steps; b.compiled >= b.limit {
+		return errcode.Newf(errcode.StatementTooComplex, "compiling the statement takes more than %d steps", b.limit).
+			WithHint("Give the values of functions as parameters.")
+	}
+	return nil
 }
 
 // verdict says what was too much.

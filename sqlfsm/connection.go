@@ -26,7 +26,9 @@ type connection struct {
 	counter  *budget // of the writer, which counts what functions work on; nil on readers
 	// random is the stream of a command; on readers, which nobody compares, it
 	// starts from a number of the runtime's.
-	random *rand.ChaCha8
+	random      *rand.ChaCha8
+	expressions pgfunc.Expressions
+	stopped     func() bool // of a reader: its query is to end; nil: it has no such
 }
 
 // NowMicros implements pgfunc.Context.
@@ -34,6 +36,29 @@ func (c *connection) NowMicros() int64 { return c.micros }
 
 // Uint64 implements pgfunc.Context.
 func (c *connection) Uint64() uint64 { return c.random.Uint64() }
+
+// Limited implements pgfunc.Context: a statement of a command is.
+func (c *connection) Limited() bool {
+	return c.counter != nil && (c.counter.running != nil || c.db.Compiling())
+}
+
+// Spend implements pgfunc.Context.
+func (c *connection) Spend(steps int) error {
+	switch {
+	case c.Limited() && c.db.Compiling():
+		return c.counter.spendCompiling(steps)
+	case c.Limited():
+		return c.counter.spend(steps)
+	case c.stopped != nil && steps >= cancelSteps && c.stopped():
+		return errInterrupted // Snapshot.explain knows why
+	}
+	return nil
+}
+
+var errInterrupted = errcode.Newf(errcode.QueryCanceled, "canceling statement due to user request")
+
+// Expressions implements pgfunc.Context.
+func (c *connection) Expressions() *pgfunc.Expressions { return &c.expressions }
 
 func (c *connection) setClock(micros int64) {
 	c.micros = micros
@@ -137,17 +162,21 @@ func (c *connection) register() error {
 func (c *connection) call(f *pgfunc.Implementation, args []value.Value) (v value.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = errcode.Newf(errcode.InternalError, "the function %s failed: %v", f.Name, r)
+			err = errFunctionFailed(f.Name, r)
 		}
 	}()
 	v, err = f.Impl(c, args)
-	if c.counter != nil && !c.db.Nested() {
+	if c.counter != nil && !c.db.Nested() && !c.db.Compiling() {
 		c.counter.call(args, v)
 	}
 	if err != nil {
 		err = withoutNUL(err)
 	}
 	return v, err
+}
+
+func errFunctionFailed(name string, why any) error {
+	return errcode.Newf(errcode.InternalError, "the function %s failed: %v", name, why)
 }
 
 // withoutNUL replaces the NULs in the message of a function's error, which may
@@ -174,6 +203,11 @@ var refusedFunctions = []struct {
 	{"sqlite_compileoption_get", 1}, {"sqlite_compileoption_used", 1},
 	{"sqlite_offset", 1}, {"sqlite_log", 2},
 	{"load_extension", 1}, {"load_extension", 2}, {"fts5_source_id", 0},
+	// Of modules that a database cannot use.
+	{"rtreecheck", -1}, {"rtreedepth", 1}, {"rtreenode", 2},
+	{"geopoly_area", 1}, {"geopoly_bbox", 1}, {"geopoly_blob", 1}, {"geopoly_ccw", 1}, {"geopoly_contains_point", 3},
+	{"geopoly_debug", 1}, {"geopoly_group_bbox", 1}, {"geopoly_json", 1}, {"geopoly_overlap", 2}, {"geopoly_regular", 4},
+	{"geopoly_svg", -1}, {"geopoly_within", 2}, {"geopoly_xform", 7},
 }
 
 // refuseFunctions replaces functions that may not be used in writes.

@@ -67,7 +67,7 @@
 // clock, the random stream, last_insert_rowid(), changes() and the budget start
 // anew, and full text indexes write out what they have in memory (fulltext.go).
 // What could not be made equal is refused (guard.go), and what would not come to
-// an end: running by the budget (budget.go), compiling by its length (views.go).
+// an end: running by the budget (budget.go, functions.go), compiling by its length (views.go).
 // VACUUM and ANALYZE are batches of their own (maintenance.go).
 // docs/internals/determinism.md goes through all classes of SQL.
 // Plans depend on the file alone: after a schema change, or a batch that was

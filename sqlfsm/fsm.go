@@ -227,6 +227,9 @@ func (f *FSM) initialize() error {
 	if err := w.refuseFunctions(); err != nil {
 		return err
 	}
+	if err := w.meterFunctions(); err != nil {
+		return err
+	}
 	isNew, err := f.checkIdentity()
 	if err != nil {
 		return err
@@ -455,7 +458,7 @@ var engine = sync.OnceValue(func() string {
 		functions = append(functions, fmt.Sprintf("%s/%d/%t", f.Name, f.Args, f.Deterministic))
 	}
 	sort.Strings(functions)
-	fmt.Fprintln(build, functions)
+	fmt.Fprintln(build, functions, functionCostsVersion)
 	fmt.Fprintln(build, runtime.Version(), libraries())
 	return fmt.Sprintf("sqlite-%s-%.6x-%s", sqlite.Version(), build.Sum(nil), runtime.GOARCH)
 })

@@ -43,7 +43,8 @@ func openReader(path string, cacheBytes int, horizon *atomic.Int64) (*reader, er
 	r := &reader{connection: c, ctx: context.Background()}
 	r.since.Store(noView)
 	c.seedReader()
-	c.db.SetProgress(cancelSteps, func() bool { return r.ctx.Err() != nil || r.since.Load() < horizon.Load() })
+	c.stopped = func() bool { return r.ctx.Err() != nil || r.since.Load() < horizon.Load() }
+	c.db.SetProgress(cancelSteps, c.stopped)
 	err = c.script("PRAGMA query_only=ON")
 	for _, s := range []struct {
 		to  **sqlite.Stmt

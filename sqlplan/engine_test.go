@@ -30,6 +30,10 @@ func (e *engine) Uint64() uint64 {
 	return e.random
 }
 
+func (e *engine) Spend(int) error                  { return nil }
+func (e *engine) Limited() bool                    { return false }
+func (e *engine) Expressions() *pgfunc.Expressions { return new(pgfunc.Expressions) }
+
 func newEngine(t testing.TB) *engine {
 	t.Helper()
 	db, err := sqlite.Open(filepath.Join(t.TempDir(), "db"), sqlite.Create)

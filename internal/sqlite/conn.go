@@ -47,7 +47,9 @@ type Conn struct {
 	watched   watched
 	changing  Preupdate // during the preupdate hook
 	functions []*function
-	failure   error // the last error that a Go function returned
+	overrides map[uintptr]*override // by the address of what SQLite calls
+	compiling bool                  // the last function called is one that the compiler asks
+	failure   error                 // the last error that a Go function returned
 }
 
 // Open opens a database file.

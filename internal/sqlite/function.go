@@ -60,6 +60,7 @@ func (c *Conn) CreateFunction(f Function) error {
 func onScalar(tls *libc.TLS, ctx uintptr, n int32, argv uintptr) {
 	data := lib.Xsqlite3_user_data(tls, ctx)
 	c := connections.lookup(data >> handleShift)
+	c.noteCall(ctx)
 	f := c.functions[data&(1<<handleShift-1)]
 	if int(n) > len(f.args) {
 		f.args = make([]value.Value, n)
@@ -70,14 +71,21 @@ func onScalar(tls *libc.TLS, ctx uintptr, n int32, argv uintptr) {
 	}
 	result, err := f.Scalar(args)
 	if err != nil {
-		c.failure = err
-		message := cString(tls, err.Error())
-		lib.Xsqlite3_result_error(tls, ctx, message, -1)
-		free(tls, message)
+		c.fail(ctx, err)
 		return
 	}
 	setResult(tls, ctx, result)
 }
+
+// noteCall remembers what a call is for.
+func (c *Conn) noteCall(ctx uintptr) {
+	c.compiling = (*lib.Tsqlite3_context)(unsafe.Pointer(ctx)).FpVdbe == 0
+}
+
+// Compiling says of the call of a function that runs that no program makes it, but
+// the compiler, to look up in the statistics (STAT4) what it gives (valueFromFunction
+// in vdbemem.c). A statement that is compiled already does without.
+func (c *Conn) Compiling() bool { return c.compiling }
 
 // argument reads an sqlite3_value; TEXT and BLOB alias it.
 func argument(tls *libc.TLS, v uintptr) value.Value {

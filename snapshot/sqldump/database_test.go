@@ -57,6 +57,10 @@ type oneMoment struct{}
 func (oneMoment) NowMicros() int64 { return 1_700_000_000_000_000 }
 func (oneMoment) Uint64() uint64   { return 4 }
 
+func (oneMoment) Spend(int) error                  { return nil }
+func (oneMoment) Limited() bool                    { return false }
+func (oneMoment) Expressions() *pgfunc.Expressions { return new(pgfunc.Expressions) }
+
 // Query implements Source.
 func (d *database) Query(sql string, each func(row []value.Value) error) error {
 	s, _, err := d.Prepare(sql, false)

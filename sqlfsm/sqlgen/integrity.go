@@ -15,6 +15,10 @@ type noCommand struct{}
 func (noCommand) NowMicros() int64 { return 0 }
 func (noCommand) Uint64() uint64   { return 0 }
 
+func (noCommand) Spend(int) error                  { return nil }
+func (noCommand) Limited() bool                    { return false }
+func (noCommand) Expressions() *pgfunc.Expressions { return new(pgfunc.Expressions) }
+
 // checkIntegrity looks whether a database that is closed is sound: its pages,
 // its indexes, its constraints (https://sqlite.org/pragma.html#pragma_integrity_check).
 func checkIntegrity(path string) error {

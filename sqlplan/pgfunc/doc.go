@@ -63,6 +63,6 @@
 // # Not as in PostgreSQL
 //
 // There is one clock in a command, so clock_timestamp() is now(). CURRENT_TIME
-// has no time zone. Regular expressions are RE2's (pattern.go). Numeric results
+// has no time zone. Regular expressions are RE2's (pattern.go, regexp.go). Numeric results
 // have the digits of a double: 1/3 has 16 digits, avg() no trailing zeros.
 package pgfunc

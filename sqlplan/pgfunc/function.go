@@ -12,6 +12,17 @@ import (
 type Context interface {
 	NowMicros() int64 // the command's clock, in µs since 1970-01-01 UTC
 	Uint64() uint64   // the next number of the command's random stream
+	// Spend counts what a call takes, in steps: an instruction of SQLite's
+	// machine, some 25 ns, is one. It is called before the work is done, and
+	// counts the same on every node. An error says that the statement has used
+	// up its limit, and is the call's.
+	Spend(steps int) error
+	// Limited is false where a statement may take as long as it likes: in
+	// queries. Results do not depend on it.
+	Limited() bool
+	// Expressions are the regular expressions of the statement that runs: the
+	// one of the last call. A statement begins with none.
+	Expressions() *Expressions
 }
 
 // Function is one signature of a function as users call it.

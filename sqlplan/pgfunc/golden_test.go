@@ -188,8 +188,26 @@ func typeName(t *testing.T, s string) (pgtype.Type, string) {
 	return typ, rest
 }
 
-// testContext is a command's clock and random stream that count.
-type testContext struct{ drawn uint64 }
+// testContext is a command's clock, random stream and limit that count.
+type testContext struct {
+	drawn       uint64
+	limit       int // of steps; 0: none
+	spent       int
+	expressions Expressions
+}
+
+func (c *testContext) Limited() bool             { return c.limit > 0 }
+func (c *testContext) Expressions() *Expressions { return &c.expressions }
+
+func (c *testContext) Spend(steps int) error {
+	c.spent += steps
+	if c.limit > 0 && c.spent > c.limit {
+		return errSpent
+	}
+	return nil
+}
+
+var errSpent = errcode.Newf(errcode.StatementTooComplex, "spent")
 
 func (*testContext) NowMicros() int64 { return 1772373909250000 } // 2026-03-01 14:05:09.25 UTC
 

@@ -112,7 +112,7 @@ func TestLikeIsItsRegularExpression(t *testing.T) {
 			}
 		}
 		want := regexp.MustCompile("^(?s:" + translated.String() + ")$").MatchString(s)
-		got, err := like([]byte(pattern), []byte(s), '\\', nil)
+		got, err := like(&testContext{}, []byte(pattern), []byte(s), '\\', false)
 		if err != nil || got != want {
 			t.Fatalf("%q LIKE %q is %v, %v; as %s it is %v", s, pattern, got, err, &translated, want)
 		}
@@ -123,7 +123,7 @@ func TestLikeIsItsRegularExpression(t *testing.T) {
 // not finish.
 func TestLikeTakesNoExponentialTime(t *testing.T) {
 	pattern := strings.Repeat("%a", 60) + "b"
-	got, err := like([]byte(pattern), []byte(strings.Repeat("a", 2000)), '\\', nil)
+	got, err := like(&testContext{}, []byte(pattern), []byte(strings.Repeat("a", 2000)), '\\', false)
 	if got || err != nil {
 		t.Errorf("it matches: %v, %v", got, err)
 	}

@@ -204,7 +204,12 @@ func repeat(_ Context, args []value.Value) (value.Value, error) {
 
 // translate replaces each character of a set by the one in the same place of
 // another, or by nothing.
-func translate(_ Context, args []value.Value) (value.Value, error) {
+func translate(ctx Context, args []value.Value) (value.Value, error) {
+	for _, a := range args {
+		if err := ctx.Spend(len(textOf(a))); err != nil { // each character is looked up
+			return value.Value{}, err
+		}
+	}
 	from, to := []rune(string(textOf(args[1]))), []rune(string(textOf(args[2])))
 	place := make(map[rune]int, len(from))
 	for i, r := range from {
@@ -225,15 +230,15 @@ func translate(_ Context, args []value.Value) (value.Value, error) {
 	return value.TextBytes(out), nil
 }
 
-func splitPart(_ Context, args []value.Value) (value.Value, error) {
+func splitPart(ctx Context, args []value.Value) (value.Value, error) {
 	s, delimiter, n := textOf(args[0]), textOf(args[1]), intOf(args[2])
 	if n == 0 {
 		return fail(errcode.InvalidParameterValue, "field position must not be zero")
 	}
-	parts := [][]byte{s}
-	if len(delimiter) > 0 {
-		parts = bytes.Split(s, delimiter)
+	if err := ctx.Spend((len(s) + len(delimiter)) / searchStepBytes); err != nil {
+		return value.Value{}, err
 	}
+	parts := split(s, delimiter)
 	if n < 0 {
 		n += len(parts) + 1
 	}
@@ -243,12 +248,25 @@ func splitPart(_ Context, args []value.Value) (value.Value, error) {
 	return value.TextBytes(parts[n-1]), nil
 }
 
+// split cuts s at each delimiter.
+func split(s, delimiter []byte) (parts [][]byte) {
+	find := newSearch(delimiter)
+	for len(delimiter) > 0 {
+		at := find.index(s)
+		if at < 0 {
+			break
+		}
+		parts, s = append(parts, s[:at]), s[at+len(delimiter):]
+	}
+	return append(parts, s)
+}
+
 // position(substring, string): the planner turns POSITION(a IN b) into it.
-func position(_ Context, args []value.Value) (value.Value, error) {
+func position(ctx Context, args []value.Value) (value.Value, error) {
 	s := textOf(args[1])
-	i := bytes.Index(s, textOf(args[0]))
-	if i < 0 {
-		return value.Int(0), nil
+	i, err := find(ctx, s, textOf(args[0]))
+	if i < 0 || err != nil {
+		return value.Int(0), err
 	}
 	return value.Int(int64(utf8.RuneCount(s[:i])) + 1), nil
 }
