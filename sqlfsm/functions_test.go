@@ -113,8 +113,8 @@ func TestStepsGrow(t *testing.T) {
 }
 
 // freeFunctions take the same time whatever they are given, or are part of the
-// program (iif); the rest are the full text index's, in whose statements
-// instructions count more.
+// program (iif). The rest are the full text index's: what snippet() and highlight()
+// take is not counted (docs/internals/determinism.md, Limits).
 var freeFunctions = strings.Fields(`changes/0 last_insert_rowid/0 coalesce/-4 if/-4 iif/-4 ifnull/2 likely/1 unlikely/1 likelihood/2
 	count/0 count/1 cume_dist/0 dense_rank/0 rank/0 row_number/0 percent_rank/0 ntile/1 nth_value/2 first_value/1 last_value/1
 	lag/1 lag/2 lag/3 lead/1 lead/2 lead/3 current_date/0 current_time/0 current_timestamp/0 octet_length/1 pi/0 subtype/1 typeof/1
