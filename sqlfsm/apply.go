@@ -41,8 +41,8 @@ const (
 
 func (f *FSM) setHooks() {
 	db := f.writer.db
-	f.counter.db, f.counter.watch = db, f.counter.allocate
-	db.SetProgress(stepsGrain, func() bool { return !db.Nested() && f.counter.stop(&f.effects) })
+	f.counter.db, f.counter.effects, f.counter.watch = db, &f.effects, f.counter.allocate
+	db.SetProgress(stepsGrain, func() bool { return !db.Nested() && f.counter.stop() })
 	db.SetPreupdateHook(func(p *sqlite.Preupdate) {
 		// Beyond the highest rowid SQLite goes over to random ones, out of a
 		// generator that we cannot seed (https://sqlite.org/autoinc.html).
@@ -356,7 +356,7 @@ func (f *FSM) execute(p *prepared, s *statement, result *value.Result, collect b
 	if err := f.useFullText(p, s); err != nil {
 		return err
 	}
-	f.effects.volume = 0
+	f.effects.volume, f.effects.steps = 0, 0
 	f.writer.expressions.Reset()
 	f.counter.start(p, s)
 	defer f.counter.end()

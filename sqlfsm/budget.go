@@ -11,8 +11,8 @@ import (
 // can stop them for ever or fill their disks.
 const (
 	// statementSteps is how many instructions of the virtual machine a statement may
-	// run: about 5 s of computing, less than what others wait for a quorum; but 20 s
-	// when most of them are parts of writing rows.
+	// run: about 5 s of computing, less than what others wait for a quorum. Rows that
+	// change several large indexes take longer than they count.
 	statementSteps = 200_000_000
 	// definitionFactor is how many times as many DDL may run: it has no loops but
 	// over rows that are there, and without it a large table could have no index.
@@ -41,6 +41,9 @@ const (
 	// and the look before did not: a loop that makes one anew in each turn makes some
 	// twenty between looks.
 	stepBytes, freshBytes = 32, 2
+	// Writing a row is a few instructions, but takes as long as this many, and as one
+	// more for this many bytes of its images; each index makes it longer.
+	rowSteps, rowStepBytes = 100, 8
 	// stepsGrain is how often the budget is looked at, in instructions; but SQLite
 	// calls only where a program jumps: a row whose hundred columns are hundred calls
 	// of hex() is made between two looks. So large allocations are watched too, each
@@ -53,6 +56,7 @@ const (
 // not do: those calls do not count. Nor do those from statements that the running
 // one begins by itself, whose counts go on from entry to entry.
 type budget struct {
+	effects *effects // what the running statement has written
 	db      *sqlite.Conn
 	watch   func(n int, held int64) bool // allocate
 	running *prepared                    // nil: what runs is not counted
@@ -97,7 +101,7 @@ func (b *budget) end() {
 }
 
 // stop counts stepsGrain instructions and reports whether the statement must end.
-func (b *budget) stop(e *effects) bool {
+func (b *budget) stop() bool {
 	if b.running == nil {
 		return false
 	}
@@ -105,12 +109,12 @@ func (b *budget) stop(e *effects) bool {
 	b.steps += stepsGrain*b.weight + int(fresh/freshBytes)
 	b.tooLong = b.tooLong || b.taken() >= b.bound
 	b.tooMuchHeld = b.tooMuchHeld || held+b.db.WatchedBytes() > b.held
-	b.tooLarge = b.tooLarge || b.running.TemporaryBytes()+e.volume > b.bytes
+	b.tooLarge = b.tooLarge || b.running.TemporaryBytes()+b.effects.volume > b.bytes
 	return b.exhausted()
 }
 
 // taken is how many steps the statement has taken, as far as they are counted.
-func (b *budget) taken() int { return b.steps + int(b.called/stepBytes) }
+func (b *budget) taken() int { return b.steps + int(b.called/stepBytes) + b.effects.steps }
 
 // allocate counts a large allocation of n bytes, with which held are allocated,
 // and reports whether the statement may have it.

@@ -38,7 +38,9 @@ type effects struct {
 	// volume is how many bytes the running statement's rows are, which the budget
 	// bounds: those that it writes, and four times those that it returns, which
 	// the origin keeps in memory.
-	volume  int64
+	volume int64
+	// steps is what writing those rows counts.
+	steps   int
 	failure error // reading a row's values failed
 }
 
@@ -126,6 +128,7 @@ func (e *effects) row(p *sqlite.Preupdate) {
 		e.failure = err
 	}
 	e.volume += int64(len(e.pending) - before)
+	e.steps += rowSteps + (len(e.pending)-before)/rowStepBytes
 	e.flush()
 }
 
