@@ -111,4 +111,11 @@ var bugs = []planted.Bug{
 		Old:  "	if w.guard.loading == on {\n",
 		New:  "	if w.guard.loading || !on {\n",
 	},
+	{
+		Name: "cursors-of-the-connection",
+		Rule: "the cursors of full text indexes, whose numbers SQL can see, are numbered anew in each command",
+		File: "sqlfsm/fulltext.go",
+		Old:  "	return f.writer.db.ResetFullTextCursors()\n",
+		New:  "	return nil\n",
+	},
 }

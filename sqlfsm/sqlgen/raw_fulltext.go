@@ -42,10 +42,10 @@ func (g *generator) rawFullTextStatement() Statement {
 		return Statement{Kind: "full text", SQL: "DROP TABLE " + name}
 	}
 	f := pick(g.c, g.m.raw.fullText)
-	switch g.c.n(5) {
-	case 0:
+	switch g.c.n(6) {
+	case 0, 1:
 		return Statement{Kind: "full text", SQL: g.askFullText(&f)}
-	case 1:
+	case 2:
 		return Statement{Kind: "full text", SQL: g.commandFullText(&f)}
 	}
 	return Statement{Kind: "full text", SQL: g.writeFullText(&f)}
@@ -252,8 +252,10 @@ func (g *generator) askFullText(f *rawFullText) string {
 		query = g.c.of(`'"quick brown"'`, "'NEAR(quick fox, 3)'", fmt.Sprintf("'%s : fox'", f.columns[0]), fmt.Sprintf("'- %s : dog'", f.columns[0]), "'^the'", "'the + quick'")
 	}
 	asks := []string{
-		fmt.Sprintf("SELECT rowid FROM %s WHERE %s MATCH %s ORDER BY rank", f.name, f.name, query),
-		fmt.Sprintf("SELECT rowid, rank FROM %s(%s) ORDER BY rowid DESC LIMIT 5", f.name, query),
+		// The column that is called as the index is answers with the cursor's number.
+		fmt.Sprintf("SELECT rowid, %s FROM %s WHERE %s MATCH %s ORDER BY rank", f.name, f.name, f.name, query),
+		fmt.Sprintf("SELECT rowid, rank, %s FROM %s(%s) ORDER BY rowid DESC LIMIT 5", f.name, f.name, query),
+		fmt.Sprintf("SELECT rowid, %s FROM %s ORDER BY rowid LIMIT 3", f.name, f.name),
 		fmt.Sprintf("SELECT count(*), max(rowid) FROM %s WHERE %s MATCH %s", f.name, f.name, query),
 		fmt.Sprintf("SELECT rowid FROM %s WHERE rowid BETWEEN 3 AND 40", f.name),
 		fmt.Sprintf("INSERT INTO %s (%s) SELECT count(*) FROM %s WHERE %s MATCH %s", g.m.raw.tables[0].name, g.m.raw.tables[0].writable()[0].name, f.name, f.name, query),
