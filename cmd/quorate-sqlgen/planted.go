@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -21,7 +22,8 @@ const (
 )
 
 // runPlanted builds this program with each of the bugs in it, one at a time, and
-// runs seeds until the bug is caught. The exit code is 0 when all are.
+// runs seeds until the bug is caught; as many bugs are hunted at once as there are
+// processors. The exit code is 0 when all are caught.
 func runPlanted(which string, stdout io.Writer) int {
 	root, err := planted.ModuleRoot()
 	if err != nil {
@@ -34,22 +36,31 @@ func runPlanted(which string, stdout io.Writer) int {
 		return 2
 	}
 	defer os.RemoveAll(dir)
-	looked, caught := 0, 0
+	var hunts []*hunting
+	processors := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i := range bugs {
 		b := &bugs[i]
-		switch {
-		case which == "list":
+		switch which {
+		case "list":
 			fmt.Fprintf(stdout, "%-30s %s (%s)\n", b.Name, b.Rule, b.File)
-			continue
-		case which != "all" && which != b.Name:
-			continue
+		case "all", b.Name:
+			h := &hunting{bug: b, done: make(chan struct{})}
+			hunts = append(hunts, h)
+			go func() {
+				processors <- struct{}{}
+				h.verdict, h.caught = hunt(b, root, dir)
+				<-processors
+				close(h.done)
+			}()
 		}
-		looked++
-		verdict, ok := hunt(b, root, dir)
-		if ok {
+	}
+	looked, caught := len(hunts), 0
+	for _, h := range hunts {
+		<-h.done
+		if h.caught {
 			caught++
 		}
-		fmt.Fprintf(stdout, "%-30s %s\n", b.Name, verdict)
+		fmt.Fprintf(stdout, "%-30s %s\n", h.bug.Name, h.verdict)
 	}
 	switch {
 	case which == "list":
@@ -63,6 +74,14 @@ func runPlanted(which string, stdout io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// hunting is a hunt under way; done is closed behind its outcome.
+type hunting struct {
+	bug     *planted.Bug
+	done    chan struct{}
+	verdict string
+	caught  bool
 }
 
 // hunt builds the program with the bug and runs it.

@@ -37,7 +37,7 @@ var (
 		"7", "-1", "0", "2.5", "1e300", "9007199254740993", "random()", "abs(random() % 1000)", "({n} + {n})", "({n} * 3)", "({n} / 7)", "({n} % 5)", "({n} & 255)", "({n} << 2)", "-({n})",
 		"length({t})", "unicode({t})", "instr({t}, 'a')", "round({n}, 1)", "sign({n})", "max({n}, {n})", "min({n}, 4)", "unixepoch()", "unixepoch({m})", "unixepoch({m}, 'subsec')", "julianday()", "julianday({m})",
 		"cast({t} AS INTEGER)", "cast({t} AS REAL)", "coalesce({n}, 1)", "ifnull({n}, 2)", "iif({n} > 3, {n}, 0)", "nullif({n}, 7)", "CASE {n} WHEN 7 THEN 1 ELSE {n} END",
-		"json_array_length('[1,2,3]')", "json_extract('{\"a\":[1,{\"b\":5}]}', '$.a[1].b')", "('{\"x\": 12}' ->> 'x')", "(SELECT count(*) FROM {T})", "(SELECT max(rowid) FROM {T})", "last_insert_rowid()",
+		"json_array_length('[1,2,3]')", "json_extract('{\"a\":[1,{\"b\":5}]}', '$.a[1].b')", "('{\"x\": 12}' ->> 'x')", "(SELECT count(*) FROM {T})", "(SELECT max(rowid) FROM {T})", "last_insert_rowid()", "changes()",
 		"exp({u})", "ln(2.5)", "log(10, 1000.0)", "log2(8)", "pow(2.1, {u})", "sqrt(2)", "sin({u})", "acos({u})", "atan2({u}, 1)", "sinh({u})", "pi()", "mod(7.5, 2)", "ceil(1.2)", "floor(-1.2)", "trunc(2.9)", "degrees({u})", "octet_length({t})",
 		"({n} IS NOT {t})", "({t} LIKE '%a%')", "({t} GLOB 'a*')", "({t} < {t} COLLATE NOCASE)", "({n} BETWEEN 1 AND 9)", "({n} IN (1, 2, {n}))", "EXISTS (SELECT 1 FROM {T} WHERE {c2} > {n})", "likelihood({n}, 0.5)", "unlikely({n})",
 		"{c}", "{c}", "{c}", "{a}", "{a}",
