@@ -122,6 +122,7 @@ var messages = []struct {
 	{"values for ", errcode.SyntaxError, ""},
 	{"^integer overflow", errcode.NumericValueOutOfRange, "bigint out of range"},
 	{"^malformed JSON", errcode.InvalidTextRepresentation, "invalid input syntax for type json"},
+	{"^JSON cannot hold BLOB", errcode.InvalidParameterValue, "JSON cannot hold a bytea value"},
 	{"^bad JSON path", errcode.InvalidParameterValue, ""},
 	{"^too many columns", errcode.TooManyColumns, ""},
 	{"^too many ", errcode.StatementTooComplex, ""},
