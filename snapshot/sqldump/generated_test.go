@@ -20,6 +20,9 @@ import (
 // whatever it has defined, the sqlite3 shell takes the dump and has the same rows,
 // and dumps of what import and the shell have made of it are the same text.
 func TestShellTakesGenerated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and much of SQLite")
+	}
 	for seed := range uint64(3) {
 		dir := t.TempDir()
 		t.Setenv("TMPDIR", dir)
@@ -66,6 +69,9 @@ func copyReference(t *testing.T, dir string) *database {
 
 // TestShellTakesTranscripts is the same for what the planner's transcripts define.
 func TestShellTakesTranscripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and much of SQLite")
+	}
 	defined := 0
 	datadriven.Walk(t, "../../sqlplan/testdata", func(t *testing.T, path string) {
 		d := newDatabase(t, "db")
