@@ -11,8 +11,7 @@ import (
 // can stop them for ever or fill their disks.
 const (
 	// statementSteps is how many instructions of the virtual machine a statement may
-	// run: about 5 s of computing, less than what others wait for a quorum. Rows that
-	// change several large indexes take longer than they count.
+	// run: about 5 s of computing, less than what others wait for a quorum.
 	statementSteps = 200_000_000
 	// definitionFactor is how many times as many DDL may run: it has no loops but
 	// over rows that are there, and without it a large table could have no index.
@@ -41,9 +40,17 @@ const (
 	// and the look before did not: a loop that makes one anew in each turn makes some
 	// twenty between looks.
 	stepBytes, freshBytes = 32, 2
-	// Writing a row is a few instructions, but takes as long as this many, and as one
-	// more for this many bytes of its images; each index makes it longer.
-	rowSteps, rowStepBytes = 100, 8
+	// Writing a row is one instruction of the fourteen that an UPDATE runs for each, but
+	// takes as long as rowSteps others; each entry of an index that is made or removed,
+	// somewhere in the file, as long as indexSteps; and rowStepBytes bytes of the row
+	// before and after as long as one. indexSteps is for indexes that the cache does not
+	// hold; those that it holds take a third. BenchmarkStatementCost compares.
+	rowSteps, indexSteps, rowStepBytes = 30, 160, 16
+	// Putting a row into a sort or a temporary table, one instruction of its thirty, takes
+	// as long as a hundred others. It is seen when a look finds more bytes there than
+	// the look before: each is two steps, together up to sortSteps because few rows lie
+	// between two looks, however long they are, and rowStepBytes of them are one more.
+	sortSteps = 8000
 	// stepsGrain is how often the budget is looked at, in instructions; but SQLite
 	// calls only where a program jumps: a row whose hundred columns are hundred calls
 	// of hex() is made between two looks. So large allocations are watched too, each
@@ -67,6 +74,8 @@ type budget struct {
 	bound   int   // of steps, for the running one
 	held    int64 // the limit of bytes in memory at one time
 	called  int64 // bytes that our functions were given and have made, and of large allocations
+	// temporary is how large sorts and temporary tables were at the last look.
+	temporary int64
 	// fullTextGrew: a full text index may have made more than fullTextLargeBytes that
 	// it keeps, and for which it will not ask again. A restart forgets them.
 	fullTextGrew bool
@@ -77,6 +86,7 @@ type budget struct {
 
 func (b *budget) reset() {
 	b.steps, b.called, b.compiled = 0, 0, 0
+	b.temporary = 0
 	b.tooLong, b.tooLarge, b.tooMuchHeld = false, false, false
 }
 
@@ -107,9 +117,14 @@ func (b *budget) stop() bool {
 	}
 	fresh, held := b.running.RegisterBytes()
 	b.steps += stepsGrain*b.weight + int(fresh/freshBytes)
+	temporary := b.running.TemporaryBytes()
+	if more := temporary - b.temporary; more > 0 {
+		b.steps += int(min(2*more, sortSteps) + more/rowStepBytes)
+	}
+	b.temporary = temporary
 	b.tooLong = b.tooLong || b.taken() >= b.bound
 	b.tooMuchHeld = b.tooMuchHeld || held+b.db.WatchedBytes() > b.held
-	b.tooLarge = b.tooLarge || b.running.TemporaryBytes()+b.effects.volume > b.bytes
+	b.tooLarge = b.tooLarge || temporary+b.effects.volume > b.bytes
 	return b.exhausted()
 }
 

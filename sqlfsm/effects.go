@@ -128,7 +128,11 @@ func (e *effects) row(p *sqlite.Preupdate) {
 		e.failure = err
 	}
 	e.volume += int64(len(e.pending) - before)
-	e.steps += rowSteps + (len(e.pending)-before)/rowStepBytes
+	entries := p.Indexes()
+	if p.Op == sqlite.RowUpdate {
+		entries *= 2
+	}
+	e.steps += rowSteps + indexSteps*entries + (len(e.pending)-before)/rowStepBytes
 	e.flush()
 }
 

@@ -451,7 +451,7 @@ var engine = sync.OnceValue(func() string {
 	build := sha256.New()
 	fmt.Fprintln(build, sqlite.SourceID())
 	fmt.Fprintln(build, strings.Join(sqlite.CompileOptions(), "\n"))
-	fmt.Fprintln(build, settings, limits, statementSteps, definitionFactor, fullTextWeight, statementBytes, statementHeldBytes, largeBytes, fullTextLargeBytes, stepBytes, freshBytes, rowSteps, rowStepBytes, stepsGrain, writerCacheBytes, expandedWords)
+	fmt.Fprintln(build, settings, limits, statementSteps, definitionFactor, fullTextWeight, statementBytes, statementHeldBytes, largeBytes, fullTextLargeBytes, stepBytes, freshBytes, rowSteps, indexSteps, rowStepBytes, sortSteps, stepsGrain, writerCacheBytes, expandedWords)
 	fmt.Fprintln(build, origins.Window, origins.MaxOutcomeBytes, origins.MaxOrigins)
 	var functions []string
 	for _, f := range pgfunc.Implementations() {

@@ -59,8 +59,10 @@ func (s *Stmt) TemporaryBytes() (n int64) {
 	return n
 }
 
+// isEphemeral is the first of a cursor's bits: it is on a temporary table.
+const isEphemeral = 1
+
 func cursorBytes(list uintptr, count int32) (n int64) {
-	const isEphemeral = 1 // the first of the bits
 	for i := range uintptr(count) {
 		at := *(*uintptr)(unsafe.Pointer(list + i*unsafe.Sizeof(list)))
 		if at == 0 {

@@ -80,6 +80,27 @@ func (p *Preupdate) value(rc int32) (value.Value, error) {
 // (https://sqlite.org/vtab.html#xshadowname).
 func (p *Preupdate) Shadow() bool { return p.table().FtabFlags&lib.TF_Shadow != 0 }
 
+// Indexes is how many B-trees of keys the running program has open for writing: the
+// indexes that it keeps, of an UPDATE those of the columns that it sets, and a table
+// WITHOUT ROWID itself.
+func (p *Preupdate) Indexes() (n int) {
+	v := (*lib.TVdbe)(unsafe.Pointer(p.running().Fv))
+	for i := range uintptr(v.FnCursor) {
+		at := *(*uintptr)(unsafe.Pointer(v.FapCsr + i*unsafe.Sizeof(i)))
+		if at == 0 {
+			continue
+		}
+		c := (*lib.TVdbeCursor)(unsafe.Pointer(at))
+		if c.FeCurType != lib.CURTYPE_BTREE || c.FisTable != 0 || c.F__ccgo8&isEphemeral != 0 {
+			continue
+		}
+		if (*lib.TBtCursor)(unsafe.Pointer(c.Fuc.FpCursor)).FcurFlags&lib.BTCF_WriteFlag != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // AppendImage appends what changes to dst: the rowids; for an UPDATE or DELETE the
 // record as SQLite has stored it (https://sqlite.org/fileformat2.html#record_format);
 // for an INSERT the new record, for an UPDATE the new columns.

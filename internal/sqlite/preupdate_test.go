@@ -256,3 +256,35 @@ func TestPreupdateShadow(t *testing.T) {
 		t.Errorf("%d rows of ordinary tables", other)
 	}
 }
+
+// TestPreupdateIndexes: the indexes that a statement writes are counted, and no
+// others that it reads or makes for itself.
+func TestPreupdateIndexes(t *testing.T) {
+	c, _ := openTest(t)
+	exec(t, c, `
+		CREATE TABLE plain (id INTEGER PRIMARY KEY, a, b, c);
+		CREATE TABLE indexed (id INTEGER PRIMARY KEY, a, b, c UNIQUE);
+		CREATE INDEX ia ON indexed (a); CREATE INDEX iab ON indexed (a, b);
+		CREATE TABLE pair (x, y, z, PRIMARY KEY (y, x)) WITHOUT ROWID;
+		CREATE INDEX pz ON pair (z);
+		INSERT INTO plain VALUES (1, 1, 1, 1), (2, 2, 2, 2);
+		CREATE TRIGGER both AFTER UPDATE OF z ON pair BEGIN UPDATE indexed SET c = c + 10; END;`)
+	var counts []int
+	c.SetPreupdateHook(func(p *Preupdate) { counts = append(counts, p.Indexes()) })
+	for _, s := range []struct{ sql, want string }{
+		{`INSERT INTO plain SELECT id + 2, a, b, c FROM plain ORDER BY random()`, "[0 0]"},
+		{`INSERT INTO indexed SELECT DISTINCT * FROM plain WHERE id < 3`, "[3 3]"},
+		{`UPDATE plain SET a = (SELECT max(a) FROM indexed) WHERE id = 1`, "[0]"},
+		{`UPDATE indexed SET b = b + 1 WHERE id = 1`, "[1]"},
+		{`UPDATE indexed SET a = a + 1 WHERE id = 1`, "[2]"},
+		{`INSERT INTO pair VALUES (1, 2, 3)`, "[2]"},
+		{`UPDATE pair SET z = 4`, "[2 1 1]"}, // the trigger's two
+		{`DELETE FROM indexed WHERE id = 2`, "[3]"},
+	} {
+		counts = nil
+		exec(t, c, s.sql)
+		if got := fmt.Sprint(counts); got != s.want {
+			t.Errorf("%s\nkeeps %s indexes, want %s", s.sql, got, s.want)
+		}
+	}
+}
