@@ -5,7 +5,7 @@
 // its own, of the same kind.
 //
 // What comes in is the source, what goes out is a binary that has the bug in it
-// (Build). The product never contains one: go build takes the changed
+// (Build), and what came of running it (Hunt). The product never contains one: go build takes the changed
 // file in place of the real one (-overlay) for a binary that is thrown away.
 //
 // It imports nothing of ours.

@@ -25,13 +25,3 @@ func (b *Bug) Apply(source string) (string, error) {
 	}
 	return strings.Replace(source, b.Old, b.New, 1), nil
 }
-
-// Named returns the bug with the name, nil if there is none.
-func Named(name string) *Bug {
-	for i := range Bugs {
-		if Bugs[i].Name == name {
-			return &Bugs[i]
-		}
-	}
-	return nil
-}

@@ -1,7 +1,9 @@
 package planted
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -12,8 +14,34 @@ func TestBugsApply(t *testing.T) {
 	for _, problem := range Check(Bugs, filepath.Join("..", "..")) {
 		t.Error(problem)
 	}
-	if Named(Bugs[0].Name) != &Bugs[0] || Named("none") != nil {
-		t.Error("Named does not find what is there, or finds what is not")
+}
+
+// TestHunt: one bug of a name is hunted, all are listed, and one that is not there is
+// said not to be. Of those that are hunted the exit code tells whether all are caught.
+func TestHunt(t *testing.T) {
+	caught := false
+	h := Hunt{Program: "quorate-sim", Bugs: Bugs[:2], Look: func(b *Bug, binary string) (string, bool) {
+		if _, err := os.Stat(binary); err != nil {
+			t.Errorf("%s is looked for without a program: %v", b.Name, err)
+		}
+		return "looked at", caught
+	}}
+	run := func(which string) (int, string) {
+		var out strings.Builder
+		code := h.Run(which, &out)
+		return code, out.String()
+	}
+	if code, out := run("list"); code != 0 || strings.Count(out, "\n") != 2 || !strings.Contains(out, Bugs[1].Rule) {
+		t.Errorf("list: %d, %s", code, out)
+	}
+	if code, out := run("none"); code != 2 || !strings.Contains(out, `no bug is called "none"`) {
+		t.Errorf("none: %d, %s", code, out)
+	}
+	for _, caught = range []bool{false, true} {
+		code, out := run(Bugs[1].Name)
+		if strings.Contains(out, Bugs[0].Name+" ") || !strings.Contains(out, Bugs[1].Name+" ") || !strings.Contains(out, "looked at") || (code == 0) != caught {
+			t.Errorf("%s, caught %t: %d, %s", Bugs[1].Name, caught, code, out)
+		}
 	}
 }
 
