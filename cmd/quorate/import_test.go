@@ -26,11 +26,12 @@ func (f *fakeOperator) FinishImport(_ context.Context, name string) (admin.Impor
 	return admin.ImportFindings{Violations: []string{}}, f.ask("finish the import %q", name)
 }
 
-// The first batch is loaded, but its answer is lost: it is not loaded again, its
-// statements are counted, and that its rows are not is said.
-func TestImportWithoutAnswer(t *testing.T) {
+// importTwo imports two statements, each a batch of its own, into a member that
+// keeps how far the import is, and answers batches as answer does from the first on.
+func importTwo(t *testing.T, answer func(w http.ResponseWriter, batch int)) (code, batches int, stdout, stderr string) {
+	t.Helper()
 	t.Chdir(t.TempDir())
-	reached, batches := "{}", 0
+	reached := "{}"
 	member := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // so that the client has sent all of it
 		switch r.Method {
@@ -38,10 +39,8 @@ func TestImportWithoutAnswer(t *testing.T) {
 			fmt.Fprint(w, reached)
 		case http.MethodPost:
 			reached = r.URL.Query().Get("reached")
-			if batches++; batches == 1 {
-				panic(http.ErrAbortHandler)
-			}
-			fmt.Fprint(w, `{"statements": 1, "rows": 1}`)
+			batches++
+			answer(w, batches)
 		case http.MethodDelete:
 			fmt.Fprint(w, `{"violations": []}`)
 		}
@@ -50,43 +49,38 @@ func TestImportWithoutAnswer(t *testing.T) {
 	if err := os.WriteFile("two.sql", []byte("INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (2);\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{"import", "two.sql", "--batch-size", "1B", "--endpoint", member.URL}, &stdout, &stderr)
+	var out, errs bytes.Buffer
+	code = run(t.Context(), []string{"import", "two.sql", "--batch-size", "1B", "--endpoint", member.URL}, &out, &errs)
+	return code, batches, out.String(), errs.String()
+}
+
+// The first batch is loaded, but its answer is lost: it is not loaded again, its
+// statements are counted, and that its rows are not is said.
+func TestImportWithoutAnswer(t *testing.T) {
+	code, batches, stdout, stderr := importTwo(t, func(w http.ResponseWriter, batch int) {
+		if batch == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(w, `{"statements": 1, "rows": 1}`)
+	})
 	want := "imported two.sql: 2 statements, 1 rows (without those of 1 batches, which are loaded, but the answer was lost), 51 B in "
-	if code != 0 || batches != 2 || !strings.HasPrefix(stdout.String(), want) {
-		t.Errorf("exit %d after %d batches: %s%s", code, batches, &stdout, &stderr)
+	if code != 0 || batches != 2 || !strings.HasPrefix(stdout, want) {
+		t.Errorf("exit %d after %d batches: %s%s", code, batches, stdout, stderr)
 	}
 }
 
 // TestImportAfterKill goes on behind a run that was killed. Its last batch is still
 // on its way, and comes before the first of this one, which is the same.
 func TestImportAfterKill(t *testing.T) {
-	t.Chdir(t.TempDir())
-	reached, batches := "{}", 0
-	member := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		switch r.Method {
-		case http.MethodGet:
-			fmt.Fprint(w, reached)
-		case http.MethodPost:
-			reached = r.URL.Query().Get("reached")
-			if batches++; batches == 1 {
-				w.WriteHeader(http.StatusConflict)
-				fmt.Fprint(w, `{"error": "the import \"two.sql\" is not where this batch begins"}`)
-				return
-			}
-			fmt.Fprint(w, `{"statements": 1, "rows": 1}`)
-		case http.MethodDelete:
-			fmt.Fprint(w, `{"violations": []}`)
+	code, batches, stdout, stderr := importTwo(t, func(w http.ResponseWriter, batch int) {
+		if batch == 1 {
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprint(w, `{"error": "the import \"two.sql\" is not where this batch begins"}`)
+			return
 		}
-	}))
-	defer member.Close()
-	if err := os.WriteFile("two.sql", []byte("INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (2);\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{"import", "two.sql", "--batch-size", "1B", "--endpoint", member.URL}, &stdout, &stderr)
-	if code != 0 || batches != 2 || !strings.HasPrefix(stdout.String(), "imported two.sql: 2 statements, 1 rows ") {
-		t.Errorf("exit %d after %d batches: %s%s", code, batches, &stdout, &stderr)
+		fmt.Fprint(w, `{"statements": 1, "rows": 1}`)
+	})
+	if code != 0 || batches != 2 || !strings.HasPrefix(stdout, "imported two.sql: 2 statements, 1 rows ") {
+		t.Errorf("exit %d after %d batches: %s%s", code, batches, stdout, stderr)
 	}
 }
